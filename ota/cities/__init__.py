@@ -1,0 +1,1 @@
+"""The cities of the province as data: who issues which card numbers, with which keys, within which limits."""

@@ -1,0 +1,242 @@
+"""What the platform knows about one city: a frozen picture of its file in config/cities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ota.card.keys import Algorithm, KeyRole
+from ota.cities.errors import (
+    AmountOutsideLimits,
+    BalanceOverCeiling,
+    CardOutsideProvince,
+    CityNotLive,
+    KeyVersionUnknown,
+)
+from ota.core.errors import InvalidValue
+from ota.core.values import CardNumber, CityCode, Fen, TerminalNumber
+
+CARD_DIGITS = 19
+IIN_DIGITS = 8
+
+
+class TerminalNumberMode(StrEnum):
+    """What stands in the terminal number of a load that the platform drives (MONEY.md, decision protocol)."""
+
+    NONCE = "nonce"
+    FIXED = "fixed"
+
+
+class ProveMode(StrEnum):
+    """How a city's cards answer GET TRANSACTION PROVE after a load (CARD.md 1.6)."""
+
+    NEVER = "never"  # not supported: it is not asked
+    BEFORE = "before"  # by the counter that INITIALIZE FOR LOAD returned
+    AFTER = "after"  # by that counter plus one
+    BOTH = "both"  # the first, then the second
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerPrefix:
+    """The first digits of card numbers and the institution that issues them."""
+
+    prefix: str
+    """8 to 14 digits: an IIN, or a block of one."""
+    issuer_code: str
+    """8 digits: institution number, then the city's clearing code (CARD.md 3.2)."""
+    issues: bool
+    """Whether new cards get numbers from here; true for exactly one prefix of a city."""
+    within: str | None = None
+    """The shorter prefix, of this or another city, that this block is carved out of."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLayout:
+    """How a new card number is put together after its prefix: a serial, then a suffix."""
+
+    serial_digits: int
+    suffix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lingnantong:
+    """What the Lingnantong application's EF15 says about the city (CARD.md 3.8)."""
+
+    number_prefix: str
+    """6 digits before the 10-digit number, so that 8 BCD bytes are full."""
+    area: bytes
+    """The area byte, offset 49."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The amounts that the city allows."""
+
+    min_load: Fen
+    max_load: Fen
+    balance_ceiling: Fen
+    daily_load: Fen | None = None
+
+    def check_load(self, amount: Fen, balance: Fen | None = None) -> None:
+        """Refuse a load outside the limits, or one that would overfill a purse with a known balance."""
+        if not self.min_load <= amount <= self.max_load:
+            raise AmountOutsideLimits(self.min_load.amount, self.max_load.amount)
+        if balance is not None and balance.amount + amount.amount > self.balance_ceiling.amount:
+            raise BalanceOverCeiling(self.balance_ceiling.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRules:
+    """How loads of this city's cards are driven and judged."""
+
+    terminal_number: TerminalNumberMode
+    fixed_number: TerminalNumber | None
+    """The issuer's terminal number where it is fixed, else None."""
+    foreign_loads: bool
+    """Whether others may load the same purse, so that a counter alone is no proof of our load."""
+    prove: ProveMode | None
+    """Overrides the card product's way of asking for a TAC; None keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyVersions:
+    """The versions of one generation of keys: the load key that a card states, and those that go with it."""
+
+    load: int
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
+class CityKeys:
+    """Which keys open the city's cards: names and public factors only."""
+
+    issuer: str
+    """The owner's name of the master keys inside the HSM."""
+    issuer_id: str
+    """Template of the 8-byte issuer id of EF15."""
+    path: tuple[str, ...]
+    """Templates of the 8-byte diversification factors, outermost first."""
+    default_algorithm: Algorithm
+    versions: Mapping[Algorithm, tuple[KeyVersions, ...]]
+    """Generations per algorithm; new cards get the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A self-issuing city's own platform (PROTOCOL.md, city hosts)."""
+
+    url: str
+    platform_key_id: str
+    """The key with which this platform signs its messages to the city."""
+    city_key_ids: tuple[str, ...]
+    """The keys with which the city signs; more than one while they rotate."""
+    connect_timeout_s: int
+    read_timeout_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """One city: its codes, its card numbers, its keys and its rules."""
+
+    name: str
+    """The name of its file: pinyin, lower case."""
+    name_en: str
+    name_zh: str
+    brand: str
+    code: CityCode
+    """Clearing area code, GB/T 13497: what card files carry."""
+    province_code: str
+    division_code: str
+    """GB/T 2260, for people and forms only."""
+    phone_area: str
+    batch: int
+    """In which of the three batches of 2018 the city joined."""
+    live: bool
+    self_issuing: bool
+    product: str
+    """The card product of new cards: a file in config/cards."""
+    prefixes: tuple[IssuerPrefix, ...]
+    number_layout: NumberLayout
+    lingnantong: Lingnantong
+    limits: Limits
+    issuance_fee: Fen
+    load: LoadRules
+    keys: CityKeys
+    host: Host | None
+
+    @property
+    def issuing(self) -> IssuerPrefix:
+        """The prefix that new cards are issued from."""
+        return next(prefix for prefix in self.prefixes if prefix.issues)
+
+    def require_live(self) -> City:
+        """This city, or CityNotLive when nothing new may start here."""
+        if not self.live:
+            raise CityNotLive(self.name_en, self.name_zh)
+        return self
+
+    def number(self, serial: int) -> CardNumber:
+        """The card number of a serial, 0 upwards, under the issuing prefix; raises InvalidValue when it is full."""
+        digits = f"{serial:0{self.number_layout.serial_digits}d}"
+        if serial < 0 or len(digits) > self.number_layout.serial_digits:
+            raise InvalidValue("serial", f"0 to {10**self.number_layout.serial_digits - 1}")
+        return CardNumber(self.issuing.prefix + digits + self.number_layout.suffix)
+
+    def prefix_of(self, card: CardNumber) -> IssuerPrefix:
+        """The longest prefix of this city that the number starts with; raises CardOutsideProvince."""
+        fitting = [prefix for prefix in self.prefixes if card.digits.startswith(prefix.prefix)]
+        if not fitting:
+            raise CardOutsideProvince
+        return max(fitting, key=lambda prefix: len(prefix.prefix))
+
+    def issuer_id(self, card: CardNumber) -> bytes:
+        """The 8-byte issuer id that stands in the card's EF15."""
+        return render_factor(self.keys.issuer_id, {"issuer_code": self.prefix_of(card).issuer_code})
+
+    def key_path(self, card: CardNumber) -> tuple[bytes, ...]:
+        """The public 8-byte factors that lead from a master key to this card's key, outermost first."""
+        values = {
+            "issuer_id": self.issuer_id(card).hex(),
+            "issuer_code": self.prefix_of(card).issuer_code,
+            "city_code": self.code.code,
+            "province_code": self.province_code,
+            "card_factor": card.factor.hex(),
+        }
+        return tuple(render_factor(template, values) for template in self.keys.path)
+
+    def lingnantong_number(self, card: CardNumber) -> bytes:
+        """The 8 BCD bytes of the Lingnantong number that is embedded in the card number (CARD.md 3.6, 3.8)."""
+        return bytes.fromhex(self.lingnantong.number_prefix + card.digits[IIN_DIGITS : IIN_DIGITS + 10])
+
+    def key_version(self, role: KeyRole, algorithm: Algorithm, stated: int | None = None) -> int:
+        """The version of a card key: of new cards, or of a card that states the version of its load key.
+
+        Raises KeyVersionUnknown when the city has no such algorithm or no such stated version.
+        """
+        for generation in self.keys.versions.get(algorithm, ()):
+            if stated in {None, generation.load}:
+                return generation.load if role in _LOAD_ROLES else generation.others
+        raise KeyVersionUnknown
+
+
+_LOAD_ROLES = frozenset({KeyRole.LOAD, KeyRole.LOAD_2})
+
+
+def render_factor(template: str, values: Mapping[str, str]) -> bytes:
+    """Fill a factor template and read it as 8 bytes.
+
+    >>> render_factor("{issuer_code}FFFFFFFF", {"issuer_code": "02205810"}).hex()
+    '02205810ffffffff'
+    """
+    text = template
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", value)
+    try:
+        factor = bytes.fromhex(text)
+    except ValueError:
+        factor = b""
+    if len(factor) != 8:
+        known = ", ".join("{" + name + "}" for name in values)
+        raise InvalidValue("factor", f"8 bytes as hex digits, from {known}")
+    return factor
