@@ -1,0 +1,1 @@
+"""Where things are kept: engine and phases, history, outbox, idempotency, replay, callers, migrations."""

@@ -1,0 +1,148 @@
+"""Work to do later, staged in the business transaction and kept here until its handler has finished.
+
+A row lives from ``stage`` to ``finish``. Whoever takes it holds a lease; when the holder dies or Redis loses the
+message, the lease ends and the row is due again. So a handler may run more than once and must not mind.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ota.store.schema import metadata
+from ota.store.types import RowId, UtcDateTime
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("job", sa.String(64), nullable=False),
+    sa.Column("subject_id", sa.String(64), nullable=False),
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Column("leased_until", UtcDateTime),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0, server_default="0"),
+    sa.Column("last_error", sa.String(200)),
+    sa.Column("dead_at", UtcDateTime),
+    sa.Index(None, "dead_at", "due_at"),
+    sa.Index(None, "job", "subject_id"),
+    sqlite_autoincrement=True,  # else SQLite gives a finished row's id to a new one
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A staged job whose time has come: ``attempts`` counts this one too."""
+
+    id: int
+    job: str
+    subject_id: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a holder may take, how often a job is tried and how the pauses between tries grow."""
+
+    lease: timedelta = timedelta(minutes=2)
+    max_attempts: int = 12
+    first_pause: timedelta = timedelta(seconds=1)
+    longest_pause: timedelta = timedelta(minutes=15)
+
+    def pause(self, attempts: int) -> timedelta:
+        """Doubling from the first pause up to the longest."""
+        return min(self.longest_pause, self.first_pause * (1 << min(attempts - 1, 30)))
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What the outbox holds: rows waiting, rows given up on, the age of the oldest that is due (seconds)."""
+
+    waiting: int
+    dead: int
+    oldest_due_s: float
+
+
+def stage(tx: Connection, job: str, subject_id: str, *, due_at: datetime) -> None:
+    """Promise that ``job`` will run for the subject at or after ``due_at``, if this transaction commits."""
+    tx.execute(outbox.insert().values(job=str(job), subject_id=subject_id, due_at=due_at))
+
+
+def claim_due(tx: Connection, now: datetime, patience: Patience, *, limit: int = 20) -> list[DueJob]:
+    """Take up to ``limit`` due rows and lease them; no other process gets the same ones."""
+    free = sa.or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now)
+    due = (
+        sa.select(outbox.c.id, outbox.c.job, outbox.c.subject_id, outbox.c.attempts)
+        .where(outbox.c.dead_at.is_(None), outbox.c.due_at <= now, free)
+        .order_by(outbox.c.due_at, outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)  # SQLite has no such clause and needs none: begin() is exclusive
+    )
+    rows = tx.execute(due).all()
+    _lease(tx, [row.id for row in rows], until=now + patience.lease)
+    return [DueJob(row.id, row.job, row.subject_id, row.attempts + 1) for row in rows]
+
+
+def claim_subject(tx: Connection, job: str, subject_id: str, now: datetime) -> list[DueJob]:
+    """The due rows of one job and subject, leased or not: what a queue's message stands for."""
+    rows = tx.execute(
+        sa.select(outbox.c.id, outbox.c.attempts).where(
+            outbox.c.job == job,
+            outbox.c.subject_id == subject_id,
+            outbox.c.dead_at.is_(None),
+            outbox.c.due_at <= now,
+        )
+    ).all()
+    return [DueJob(row.id, job, subject_id, max(row.attempts, 1)) for row in rows]
+
+
+def finish(tx: Connection, jobs: Sequence[DueJob]) -> None:
+    """The handler has done its work: the rows are no longer needed."""
+    tx.execute(outbox.delete().where(outbox.c.id.in_([job.id for job in jobs])))
+
+
+def fail(tx: Connection, job: DueJob, now: datetime, patience: Patience, *, error: str) -> bool:
+    """Note why a handler failed and when to try again; True when it was the last try and the row is dead.
+
+    ``error`` is a kind of error, never its message: a message may hold what a log must not.
+    """
+    dead = job.attempts >= patience.max_attempts
+    tx.execute(
+        outbox.update()
+        .where(outbox.c.id == job.id)
+        .values(
+            leased_until=None,
+            last_error=error[:200],
+            due_at=now + patience.pause(job.attempts),
+            dead_at=now if dead else None,
+        )
+    )
+    return dead
+
+
+def revive(tx: Connection, now: datetime) -> int:
+    """Give every dead job a new set of tries, after what stopped it was mended; returns how many."""
+    again = outbox.update().where(outbox.c.dead_at.is_not(None))
+    return tx.execute(again.values(dead_at=None, attempts=0, leased_until=None, due_at=now)).rowcount
+
+
+def backlog(tx: Connection, now: datetime) -> Backlog:
+    """Count what waits and what is dead."""
+    alive = outbox.c.dead_at.is_(None)
+    waiting, dead = tx.execute(
+        sa.select(sa.func.count().filter(alive), sa.func.count().filter(sa.not_(alive))).select_from(outbox)
+    ).one()
+    oldest = tx.execute(
+        sa.select(outbox.c.due_at).where(alive, outbox.c.due_at <= now).order_by(outbox.c.due_at).limit(1)
+    ).scalar()
+    return Backlog(waiting, dead, 0.0 if oldest is None else (now - oldest).total_seconds())
+
+
+def _lease(tx: Connection, ids: Sequence[int], *, until: datetime) -> None:
+    if ids:
+        tx.execute(
+            outbox.update()
+            .where(outbox.c.id.in_(ids))
+            .values(leased_until=until, attempts=outbox.c.attempts + 1)
+        )

@@ -1,0 +1,58 @@
+"""A phase: one short transaction, owned by a service method (ARCHITECTURE: decisions, 1)."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+
+from ota.core.errors import Unavailable
+from ota.store.engine import WRITES
+
+_log = logging.getLogger(__name__)
+
+
+class Store:
+    """The database as services see it: phases that write, and reads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writer = engine.execution_options(**{WRITES: True})
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Open a phase that writes: commit at its end, roll back on any error.
+
+        Keep it short and silent: no HSM, no HTTP, no sleep inside. Raises Unavailable when the database
+        is down, full, locked for too long or chose this phase as a deadlock's victim.
+        """
+        with _unavailable_when_down(), self._writer.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a consistent look at the database that writes nothing."""
+        with _unavailable_when_down(), self.engine.connect() as tx:
+            yield tx
+
+    def close(self) -> None:
+        """Give every pooled connection back to the operating system."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _unavailable_when_down() -> Iterator[None]:
+    try:
+        yield
+    except NoConnectionFree as error:
+        _log.warning("no database connection became free in time")
+        raise Unavailable(code="database_unavailable") from error
+    except (OperationalError, InterfaceError, InternalError) as error:
+        _log.exception("the database cannot be used now")
+        raise Unavailable(code="database_unavailable") from error
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise Unavailable(code="database_unavailable") from error
