@@ -59,10 +59,10 @@ class BalanceOverCeiling(Refused):
         )
 
 
-class KeyVersionUnknown(Refused):
+class CardKeyUnknown(Refused):
     """The card states a key version that its city does not have; another one is never tried."""
 
-    code = "key_version_unknown"
+    code = "card_key_unknown"
     next_action = NextAction.CONTACT_SERVICE
     english = "The card states a key version or an algorithm that its city does not use."
     chinese = "卡片的密钥版本或算法不在该城市的配置中。"

@@ -10,9 +10,9 @@ from ota.card.keys import Algorithm, KeyRole
 from ota.cities.errors import (
     AmountOutsideLimits,
     BalanceOverCeiling,
+    CardKeyUnknown,
     CardOutsideProvince,
     CityNotLive,
-    KeyVersionUnknown,
 )
 from ota.core.errors import InvalidValue
 from ota.core.values import CardNumber, CityCode, Fen, TerminalNumber
@@ -212,12 +212,12 @@ class City:
     def key_version(self, role: KeyRole, algorithm: Algorithm, stated: int | None = None) -> int:
         """The version of a card key: of new cards, or of a card that states the version of its load key.
 
-        Raises KeyVersionUnknown when the city has no such algorithm or no such stated version.
+        Raises CardKeyUnknown when the city has no such algorithm or no such stated version.
         """
         for generation in self.keys.versions.get(algorithm, ()):
             if stated in {None, generation.load}:
                 return generation.load if role in _LOAD_ROLES else generation.others
-        raise KeyVersionUnknown
+        raise CardKeyUnknown
 
 
 _LOAD_ROLES = frozenset({KeyRole.LOAD, KeyRole.LOAD_2})
