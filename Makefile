@@ -1,0 +1,60 @@
+# The front door: `make` lists what one can do here.
+PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= 2
+SERVICES := $(BIN)/python -m tools.services
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check serve services services-stop bench format lint lock clean environment environment-test
+
+help: ## List what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: environment ## Issue a card over the air to a virtual phone and put money on it
+	@$(BIN)/ota-sandbox demo $(ARGS)
+
+serve: environment ## Run the platform on this machine, with sandbox keys, data in ./data
+	@$(BIN)/ota serve $(ARGS)
+
+test: environment-test ## Run all tests, with PostgreSQL, Valkey and SoftHSM2 of their own (ARGS='-k purse')
+	@$(SERVICES) run -- $(PYTEST) $(ARGS)
+
+check: environment-test lint ## Everything a change must pass: format, lint, types, contracts, tests, coverage, config
+	@$(SERVICES) run -- $(PYTEST) --cov --cov-report= $(ARGS)
+	@$(BIN)/coverage json --quiet -o coverage.json
+	@$(BIN)/python -m tools.coverage_gate coverage.json
+	@$(BIN)/ota check-config
+
+lint: environment-test
+	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: environment-test ## Format the code and mend what the linter can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: environment-test ## Measure: ratios against a baseline within one run (ARGS='--json')
+	@$(SERVICES) run -- $(BIN)/python -m benchmarks $(ARGS)
+
+services: environment-test ## Start PostgreSQL and Valkey for development and print their addresses
+	@$(SERVICES) start
+
+services-stop: ## Stop them
+	@$(SERVICES) stop
+
+lock: environment-test ## Resolve requirements/*.in into the hashed locks (UPGRADE=1 for the newest versions)
+	@$(BIN)/python -m tools.lock $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove what make made: environment, services, caches (not ./data)
+	@if [ -x $(BIN)/python ]; then $(SERVICES) stop --all; fi
+	@rm -rf .venv .services .coverage .coverage.* coverage.json build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+environment:
+	@$(PYTHON) tools/environment.py runtime
+
+environment-test:
+	@$(PYTHON) tools/environment.py test

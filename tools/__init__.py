@@ -1,0 +1,1 @@
+"""The small programs that build, test and measure this project."""
