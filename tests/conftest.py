@@ -1,0 +1,91 @@
+"""Real services for tests: PostgreSQL, Valkey and a PKCS#11 token, private to a run and to each test in it.
+
+`make test` starts the servers and hands over their addresses in the environment; under a bare pytest the
+first test that needs them starts them, and they end with the run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.databases import PostgresServer
+from tests.tokens import Token, make_token
+from tools.services import instance, postgres, softhsm, valkey
+from tools.services.process import Process
+
+RUN_OWNER = "OTA_TEST_RUN_OWNER"  # the process id of the run, the same in all its parallel workers
+
+
+def pytest_configure() -> None:
+    os.environ.setdefault(RUN_OWNER, str(os.getpid()))
+
+
+def pytest_unconfigure() -> None:
+    if os.environ.get(RUN_OWNER) == str(os.getpid()):
+        instance.stop(_run_name())
+
+
+@pytest.fixture(scope="session")
+def services() -> dict[str, str]:
+    """Addresses of the servers of this run."""
+    wanted = (postgres.VARIABLE, valkey.VARIABLE)
+    if all(variable in os.environ for variable in wanted):
+        return {variable: os.environ[variable] for variable in wanted}
+    owner = Process.of(int(os.environ[RUN_OWNER]))
+    return instance.start(_run_name(), fast=True, owner=owner).environment
+
+
+@pytest.fixture(scope="session")
+def postgres_server(services: dict[str, str], worker_id: str) -> PostgresServer:
+    """The PostgreSQL server of this run, which makes and drops databases."""
+    return PostgresServer(services[postgres.VARIABLE], worker_id)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """An empty PostgreSQL database of this test's own."""
+    with postgres_server.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of this test's own: the test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ota.sqlite3'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def redis_url(services: dict[str, str], worker_id: str) -> str:
+    """An empty Valkey database, used by one test at a time."""
+    from redis import Redis
+
+    number = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else valkey.DATABASES - 1
+    url = f"{services[valkey.VARIABLE]}?db={number}"
+    with Redis.from_url(url) as connection:
+        connection.flushdb()
+    return url
+
+
+@pytest.fixture(scope="session")
+def pkcs11_module() -> str:
+    """Path of the PKCS#11 library of SoftHSM2."""
+    module = softhsm.find()
+    if module is None:
+        pytest.fail(softhsm.ADVICE, pytrace=False)
+    return str(module)
+
+
+@pytest.fixture(scope="session")
+def pkcs11_token(pkcs11_module: str, tmp_path_factory: pytest.TempPathFactory) -> Token:
+    """An initialised, empty token in a folder of this process's own."""
+    return make_token(pkcs11_module, tmp_path_factory.mktemp("softhsm"))
+
+
+def _run_name() -> str:
+    return f"pytest-{os.environ[RUN_OWNER]}"

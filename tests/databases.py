@@ -1,0 +1,44 @@
+"""Databases that live as long as one test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+import psycopg
+from sqlalchemy import make_url
+
+
+@dataclass(slots=True)
+class PostgresServer:
+    """A PostgreSQL server, seen by one of the parallel test processes."""
+
+    url: str
+    worker: str
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    @contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Make a database from a template, yield its URL and drop it afterwards."""
+        name = self.create(template)
+        try:
+            yield self.url_of(name)
+        finally:
+            self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def create(self, template: str = "template1") -> str:
+        """Make a database that stays until the server ends; return its name."""
+        name = f"test_{self.worker}_{next(self._numbers)}"
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        return name
+
+    def url_of(self, name: str) -> str:
+        """Give the address of a database in SQLAlchemy's form."""
+        return make_url(self.url).set(database=name).render_as_string(hide_password=False)
+
+    def _execute(self, statement: str) -> None:
+        address = make_url(self.url).set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(statement.encode())

