@@ -23,8 +23,8 @@ caller = sa.Table(
     sa.Column("wallet", sa.String(64)),
     sa.Column("roles", Json, nullable=False),
     sa.Column("otp_secret", sa.String(64)),
-    sa.Column("disabled", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
-    sa.Column("sandbox", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
+    sa.Column("disabled", sa.Boolean, nullable=False, default=False),
+    sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 

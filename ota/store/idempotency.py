@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from ota.core.clock import Clock
 from ota.core.errors import BadRequest, Busy
 from ota.core.ids import new_id
-from ota.store.inserts import insert_or_skip
+from ota.store.inserts import insert_unless_known
 from ota.store.schema import metadata
 from ota.store.store import Store
 from ota.store.types import UtcDateTime
@@ -130,4 +130,4 @@ def _insert(tx: Connection, claim: Claim, digest: bytes, now: datetime, until: d
         "leased_until": until,
         "created_at": now,
     }
-    return tx.execute(insert_or_skip(tx, idempotency).values(**row)).rowcount == 1
+    return insert_unless_known(tx, idempotency, row)

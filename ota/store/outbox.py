@@ -22,7 +22,7 @@ outbox = sa.Table(
     sa.Column("subject_id", sa.String(64), nullable=False),
     sa.Column("due_at", UtcDateTime, nullable=False),
     sa.Column("leased_until", UtcDateTime),
-    sa.Column("attempts", sa.Integer, nullable=False, default=0, server_default="0"),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("last_error", sa.String(200)),
     sa.Column("dead_at", UtcDateTime),
     sa.Index(None, "dead_at", "due_at"),

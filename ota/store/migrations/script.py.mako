@@ -1,0 +1,15 @@
+"""${message}."""
+# mypy: disable-error-code="attr-defined"  # op.append_only is ours
+
+import sqlalchemy as sa
+from alembic import op
+
+from ota.store import types
+${imports if imports else ""}
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
