@@ -1,6 +1,6 @@
 """Which key set opens which security domain, and how: config/security_domains read into frozen values."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -9,10 +9,9 @@ from ota.card.keys import Algorithm
 from ota.core.configuration import ConfigurationError, Table
 from ota.core.errors import CardProblem, NextAction
 
-_ONE_BYTE = r"[0-9A-Fa-f]{2}"
 _ALGORITHMS = {
-    "02": frozenset({Algorithm.TDES}),
-    "03": frozenset({Algorithm.AES128, Algorithm.AES192, Algorithm.AES256}),
+    2: frozenset({Algorithm.TDES}),
+    3: frozenset({Algorithm.AES128, Algorithm.AES192, Algorithm.AES256}),
 }
 _COMPUTED_CHALLENGE = {
     2: 0x40,
@@ -21,6 +20,23 @@ _COMPUTED_CHALLENGE = {
 _R_MAC = {2: 0x20, 3: 0x20}
 _R_ENCRYPTION = {2: 0x00, 3: 0x40}
 _SEQUENCE_LENGTH = {2: 2, 3: 3}
+
+
+class Protocol(StrEnum):
+    """Secure channel protocols: SCP02 of GP Card Spec 2.3.1 annex E, SCP03 of its Amendment D."""
+
+    SCP02 = "02"
+    SCP03 = "03"
+
+
+class Level(StrEnum):
+    """Security levels of a channel (GP Card Spec 2.3.1 table E-10, Amendment D 1.1.2 table 7-5)."""
+
+    C_MAC = "01"
+    C_ENC = "03"
+    C_MAC_R_MAC = "11"
+    C_ENC_R_MAC = "13"
+    ALL = "33"
 
 
 class DiversificationScheme(StrEnum):
@@ -164,31 +180,60 @@ def load_security_domains(folder: Path, *, test_allowed: bool) -> SecurityDomain
 
 def read_security_domain(name: str, file: Table) -> list[SecurityDomain]:
     """One file: an entry for each variant of each key set, in the file's order. Raises ConfigurationError."""
+    entries = parse_security_domain(name, file)
+    for mistake in contradictions_within(file, entries):
+        raise mistake
+    return list(entries.values())
+
+
+def parse_security_domain(name: str, file: Table) -> dict[str, SecurityDomain]:
+    """One file, each key checked for itself: entries under their place, such as ``key_set[0].variant[1]``."""
     about = file.table("security_domain")
     aid = about.hexadecimal("aid", low=5, high=16)  # ISO 7816-5: 5 to 16 bytes
     test = about.flag("test")
-    key_sets = file.tables("key_set", at_least=1)
-    domains = [entry for key_set in key_sets for entry in _read_key_set(name, aid, test=test, table=key_set)]
+    entries: dict[str, SecurityDomain] = {}
+    for key_set in file.tables("key_set", at_least=1):
+        entries |= _parse_key_set(name, aid, test=test, table=key_set)
     file.finish()
+    return entries
+
+
+def contradictions_within(file: Table, entries: Mapping[str, SecurityDomain]) -> Iterator[ConfigurationError]:
+    """What keys of one file say against each other."""
     seen: set[tuple[int, int, int]] = set()
-    for domain in domains:
+    for place, domain in entries.items():
+        if domain.algorithm not in _ALGORITHMS[domain.scp]:
+            expected = "3DES with scp 02; AES-128, AES-192 or AES-256 with scp 03"
+            yield file.error(f"{place.partition('.')[0]}.algorithm", expected)
         if (domain.key_version, domain.scp, domain.i) in seen:
-            raise file.error("key_set", "each key version with each scp and i once")
+            yield file.error(f"{place}.i", "a value that this key version and scp do not have yet")
         seen.add((domain.key_version, domain.scp, domain.i))
-    return domains
+        yield from _check_variant(file, place, domain)
 
 
-def _read_key_set(name: str, aid: bytes, *, test: bool, table: Table) -> list[SecurityDomain]:
-    scp = table.text("scp", pattern="02|03", expected="'02' or '03'")
-    algorithm = table.choice("algorithm", Algorithm)
-    if algorithm not in _ALGORITHMS[scp]:
-        raise table.error("algorithm", "3DES with scp 02; AES-128, AES-192 or AES-256 with scp 03")
-    key_version = int(table.text("key_version", pattern=_ONE_BYTE, expected="1 byte as hex digits"), 16)
+def _check_variant(file: Table, place: str, domain: SecurityDomain) -> Iterator[ConfigurationError]:
+    if domain.level & 0x10 and not domain.i & _R_MAC[domain.scp]:
+        yield file.error(f"{place}.level", "no R-MAC (01 or 03): this i has none")
+    elif domain.level & 0x20 and not domain.i & _R_ENCRYPTION[domain.scp]:
+        yield file.error(f"{place}.level", "no R-ENC (at most 13): this i has none")
+    computed = bool(domain.i & _COMPUTED_CHALLENGE[domain.scp])
+    if computed and domain.next_sequence is None:
+        yield file.error(
+            f"{place}.next_sequence", "'as_read' or 'plus_one': with this i the challenge is computed"
+        )
+    if domain.next_sequence is not None and not computed:
+        yield file.error(f"{place}.next_sequence", "no such key: with this i the element draws its challenge")
+
+
+def _parse_key_set(name: str, aid: bytes, *, test: bool, table: Table) -> dict[str, SecurityDomain]:
+    protocol = table.choice("scp", Protocol)
+    key_version = table.hexadecimal("key_version", low=1, high=1)[0]
     issuer = table.text("issuer")
     version = table.integer("version", high=255)
+    algorithm = table.choice("algorithm", Algorithm)
     diversification = table.choice("diversification", DiversificationScheme)
-    return [
-        SecurityDomain(
+    return {
+        variant.path: SecurityDomain(
             name=name,
             aid=aid,
             test=test,
@@ -197,29 +242,12 @@ def _read_key_set(name: str, aid: bytes, *, test: bool, table: Table) -> list[Se
             version=version,
             algorithm=algorithm,
             diversification=diversification,
-            scp=int(scp),
-            i=i,
-            level=_read_level(variant, int(scp), i),
-            next_sequence=_read_next_sequence(variant, int(scp), i),
+            scp=int(protocol),
+            i=variant.hexadecimal("i", low=1, high=1)[0],
+            level=int(variant.choice("level", Level), 16),
+            next_sequence=variant.choice("next_sequence", NextSequence)
+            if variant.has("next_sequence")
+            else None,
         )
         for variant in table.tables("variant", at_least=1)
-        for i in [variant.hexadecimal("i", low=1, high=1)[0]]
-    ]
-
-
-def _read_level(variant: Table, scp: int, i: int) -> int:
-    text = variant.text("level", pattern="01|03|11|13|33", expected="'01', '03', '11', '13' or '33'")
-    level = int(text, 16)
-    if level & 0x10 and not i & _R_MAC[scp]:
-        raise variant.error("level", "no R-MAC (01 or 03): this i has none")
-    if level & 0x20 and not i & _R_ENCRYPTION[scp]:
-        raise variant.error("level", "no R-ENC (at most 13): this i has none")
-    return level
-
-
-def _read_next_sequence(variant: Table, scp: int, i: int) -> NextSequence | None:
-    if i & _COMPUTED_CHALLENGE[scp]:
-        return variant.choice("next_sequence", NextSequence)
-    if variant.has("next_sequence"):
-        raise variant.error("next_sequence", "no such key: with this i the element draws its challenge")
-    return None
+    }

@@ -1,10 +1,12 @@
 """One file of config/cities read strictly into a City."""
 
+from collections.abc import Callable, Iterator
 from types import MappingProxyType
 
 from ota.card.keys import Algorithm
 from ota.cities.profile import (
     CARD_DIGITS,
+    MAX_FACTORS,
     City,
     CityKeys,
     Host,
@@ -16,18 +18,24 @@ from ota.cities.profile import (
     NumberLayout,
     ProveMode,
     TerminalNumberMode,
-    render_factor,
 )
-from ota.core.configuration import Table
+from ota.core.configuration import ConfigurationError, Table
 from ota.core.errors import InvalidValue
-from ota.core.values import MAX_FEN, CityCode, Fen, TerminalNumber
+from ota.core.values import MAX_FEN, CardNumber, CityCode, Fen, TerminalNumber
 
 _FOUR_DIGITS = r"[0-9]{4}"
-_CARD_ALGORITHMS = (Algorithm.TDES, Algorithm.SM4)
 
 
 def read_city(name: str, file: Table) -> City:
     """The city of a file; `name` is the file's own, without its ending. Raises ConfigurationError."""
+    city = parse_city(name, file)
+    for mistake in contradictions_within(file, city):
+        raise mistake
+    return city
+
+
+def parse_city(name: str, file: Table) -> City:
+    """The city of a file, each key checked for itself and none against another. Raises ConfigurationError."""
     about = file.table("city")
     self_issuing = about.flag("self_issuing")
     city = City(
@@ -53,10 +61,16 @@ def read_city(name: str, file: Table) -> City:
         host=_read_host(file.table("host")) if self_issuing or file.has("host") else None,
     )
     file.finish()
-    _check_prefixes(file, city)
-    _check_limits(file, city.limits)
-    _check_templates(file, city)
     return city
+
+
+def contradictions_within(
+    file: Table, city: City, unread: frozenset[str] = frozenset()
+) -> Iterator[ConfigurationError]:
+    """What keys of one file say against each other; leaves out what depends on the tables named `unread`."""
+    for tables, check in _CHECKS:
+        if not tables & unread:
+            yield from check(file, city)
 
 
 def _read_prefix(table: Table) -> IssuerPrefix:
@@ -104,84 +118,104 @@ def _read_load(table: Table) -> LoadRules:
 
 
 def _read_keys(table: Table) -> CityKeys:
-    default = table.choice("default_algorithm", Algorithm)
     versions = table.table("versions")
-    generations = {
-        algorithm: _read_generations(versions.table(algorithm))
-        for algorithm in _CARD_ALGORITHMS
-        if versions.has(algorithm)
-    }
-    if default not in generations:
-        raise table.error("default_algorithm", "an algorithm that keys.versions lists, 3DES or SM4")
     return CityKeys(
         issuer=table.text("issuer"),
         issuer_id=table.text("issuer_id"),
         path=table.texts("path"),
-        default_algorithm=default,
-        versions=MappingProxyType(generations),
+        default_algorithm=table.choice("default_algorithm", Algorithm),
+        versions=MappingProxyType(
+            {
+                algorithm: _read_generations(versions.table(algorithm))
+                for algorithm in (Algorithm.TDES, Algorithm.SM4)
+                if versions.has(algorithm)
+            }
+        ),
     )
 
 
 def _read_generations(table: Table) -> tuple[KeyVersions, ...]:
-    tables = (table, *table.tables("older"))
-    generations = tuple(
+    return tuple(
         KeyVersions(load=each.integer("load", high=255), others=each.integer("others", high=255))
-        for each in tables
+        for each in (table, *table.tables("older"))
     )
-    if len({generation.load for generation in generations}) < len(generations):
-        raise table.error("older", "load versions that differ from each other and from the newest")
-    return generations
 
 
 def _read_host(table: Table) -> Host:
-    host = Host(
+    return Host(
         url=table.text("url", pattern=r"https://[!-~]+", expected="an https:// address"),
         platform_key_id=table.text("platform_key_id"),
         city_key_ids=table.texts("city_key_ids"),
         connect_timeout_s=table.integer("connect_timeout_s", 2, low=1, high=30),
         read_timeout_s=table.integer("read_timeout_s", 5, low=1, high=60),
     )
-    if not host.city_key_ids:
-        raise table.error("city_key_ids", "at least one key id")
-    return host
 
 
 def _fen(table: Table, key: str, *, low: int = 0) -> Fen:
     return Fen(table.integer(key, low=low, high=MAX_FEN))
 
 
-def _check_prefixes(file: Table, city: City) -> None:
+def _check_prefixes(file: Table, city: City) -> Iterator[ConfigurationError]:
+    code = city.code.code
     for number, prefix in enumerate(city.prefixes):
-        if not prefix.issuer_code.endswith(city.code.code):
-            raise file.error(
-                f"iin[{number}].issuer_code", f"8 digits that end in the clearing code {city.code}"
-            )
+        if not prefix.issuer_code.endswith(code):
+            yield file.error(f"iin[{number}].issuer_code", f"8 digits that end in the clearing code {code}")
         if prefix.within and not (prefix.prefix != prefix.within and prefix.prefix.startswith(prefix.within)):
-            raise file.error(f"iin[{number}].within", "a shorter prefix that this one starts with")
-    if sum(prefix.issues for prefix in city.prefixes) != 1:
-        raise file.error("iin", "exactly one entry with issues = true")
-    used = len(city.issuing.prefix) + city.number_layout.serial_digits + len(city.number_layout.suffix)
+            yield file.error(f"iin[{number}].within", "a shorter prefix that this one starts with")
+
+
+def _check_number(file: Table, city: City) -> Iterator[ConfigurationError]:
+    issuing = [prefix for prefix in city.prefixes if prefix.issues]
+    if len(issuing) != 1:
+        yield file.error("iin", "exactly one entry with issues = true")
+        return
+    layout = city.number_layout
+    used = len(issuing[0].prefix) + layout.serial_digits + len(layout.suffix)
     if used != CARD_DIGITS:
-        raise file.error(
-            "number", f"prefix, serial and suffix to make {CARD_DIGITS} digits together, not {used}"
-        )
+        yield file.error("number", f"prefix, serial and suffix of {CARD_DIGITS} digits together, not {used}")
 
 
-def _check_limits(file: Table, limits: Limits) -> None:
+def _check_limits(file: Table, city: City) -> Iterator[ConfigurationError]:
+    limits = city.limits
     if not limits.min_load <= limits.max_load <= limits.balance_ceiling:
-        raise file.error("limits.max_load_fen", "at least min_load_fen and at most balance_ceiling_fen")
+        yield file.error("limits.max_load_fen", "at least min_load_fen and at most balance_ceiling_fen")
     if limits.daily_load is not None and limits.daily_load < limits.max_load:
-        raise file.error("limits.daily_load_fen", "at least max_load_fen")
+        yield file.error("limits.daily_load_fen", "at least max_load_fen")
 
 
-def _check_templates(file: Table, city: City) -> None:
+def _check_keys(file: Table, city: City) -> Iterator[ConfigurationError]:
+    if city.keys.default_algorithm not in city.keys.versions:
+        yield file.error("keys.default_algorithm", "an algorithm that keys.versions lists, 3DES or SM4")
+    for algorithm, generations in city.keys.versions.items():
+        if len({generation.load for generation in generations}) < len(generations):
+            yield file.error(f"keys.versions.{algorithm}.older", "load versions that all differ")
+    if len(city.keys.path) > MAX_FACTORS:
+        yield file.error("keys.path", f"at most {MAX_FACTORS} factors")
+    yield from _check_templates(file, city)
+
+
+def _check_templates(file: Table, city: City) -> Iterator[ConfigurationError]:
+    specimen = CardNumber(city.prefixes[0].prefix.ljust(CARD_DIGITS, "0"))
     try:
-        render_factor(city.keys.issuer_id, {"issuer_code": city.issuing.issuer_code})
+        city.issuer_id(specimen)
     except InvalidValue as error:
-        raise file.error("keys.issuer_id", str(error.details["expected"])) from error
+        yield file.error("keys.issuer_id", str(error.details["expected"]))
+        return
     try:
-        city.key_path(city.number(0))
+        city.key_path(specimen)
     except InvalidValue as error:
-        raise file.error("keys.path", f"templates that give {error.details['expected']}") from error
-    if len(city.keys.path) > 8:
-        raise file.error("keys.path", "at most 8 factors")
+        yield file.error("keys.path", f"for each factor {error.details['expected']}")
+
+
+def _check_host(file: Table, city: City) -> Iterator[ConfigurationError]:
+    if city.host is not None and not city.host.city_key_ids:
+        yield file.error("host.city_key_ids", "at least one key id")
+
+
+_CHECKS: tuple[tuple[frozenset[str], Callable[[Table, City], Iterator[ConfigurationError]]], ...] = (
+    (frozenset({"city", "iin"}), _check_prefixes),
+    (frozenset({"iin", "number"}), _check_number),
+    (frozenset({"limits"}), _check_limits),
+    (frozenset({"city", "iin", "keys"}), _check_keys),
+    (frozenset({"host"}), _check_host),
+)

@@ -19,6 +19,7 @@ from ota.core.values import CardNumber, CityCode, Fen, TerminalNumber
 
 CARD_DIGITS = 19
 IIN_DIGITS = 8
+MAX_FACTORS = 8
 
 
 class TerminalNumberMode(StrEnum):
