@@ -159,6 +159,12 @@ class SecurityDomains:
         raise SecureChannelNotAllowed
 
 
+_SCHEMES = {
+    2: frozenset({DiversificationScheme.NONE, DiversificationScheme.VISA2, DiversificationScheme.EMV_CPS}),
+    3: frozenset({DiversificationScheme.NONE, DiversificationScheme.KDF3}),
+}
+
+
 def load_security_domains(folder: Path, *, test_allowed: bool) -> SecurityDomains:
     """Read every file of a folder; the first mistake raises ConfigurationError.
 
@@ -205,6 +211,9 @@ def contradictions_within(file: Table, entries: Mapping[str, SecurityDomain]) ->
         if domain.algorithm not in _ALGORITHMS[domain.scp]:
             expected = "3DES with scp 02; AES-128, AES-192 or AES-256 with scp 03"
             yield file.error(f"{place.partition('.')[0]}.algorithm", expected)
+        if domain.diversification not in _SCHEMES[domain.scp]:
+            expected = "none, visa2 or emv-cps with scp 02; none or kdf3 with scp 03"
+            yield file.error(f"{place.partition('.')[0]}.diversification", expected)
         if (domain.key_version, domain.scp, domain.i) in seen:
             yield file.error(f"{place}.i", "a value that this key version and scp do not have yet")
         seen.add((domain.key_version, domain.scp, domain.i))
@@ -228,7 +237,7 @@ def _check_variant(file: Table, place: str, domain: SecurityDomain) -> Iterator[
 def _parse_key_set(name: str, aid: bytes, *, test: bool, table: Table) -> dict[str, SecurityDomain]:
     protocol = table.choice("scp", Protocol)
     key_version = table.hexadecimal("key_version", low=1, high=1)[0]
-    issuer = table.text("issuer")
+    issuer = table.text("issuer", pattern=r"[a-z0-9][a-z0-9-]{0,31}", expected="an owner's name in the HSM")
     version = table.integer("version", high=255)
     algorithm = table.choice("algorithm", Algorithm)
     diversification = table.choice("diversification", DiversificationScheme)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ota.card.security_domains import SecurityDomain, parse_security_domain
 from ota.card.security_domains import contradictions_within as domain_contradictions
 from ota.cities.city_file import contradictions_within, parse_city
-from ota.cities.collecting import CollectingTable, read_all
+from ota.cities.collecting import CollectingTable, read_all, top_table
 from ota.cities.loader import city_files, city_name, contradictions
 from ota.cities.profile import City
 from ota.core.configuration import ConfigurationError
@@ -62,16 +62,11 @@ def _read_city(file: Path) -> tuple[City | None, list[ConfigurationError]]:
 
     def read(table: CollectingTable) -> City:
         city = parse_city(name, table)
-        unread = frozenset(_top_table(mistake) for mistake in table.mistakes)
+        unread = frozenset(top_table(mistake) for mistake in table.mistakes)
         table.mistakes += contradictions_within(table, city, unread)
         return city
 
     return read_all(file, read)
-
-
-def _top_table(mistake: ConfigurationError) -> str:
-    """``iin`` for a mistake at ``iin[1].prefix``."""
-    return str(mistake.details["key"]).partition(".")[0].partition("[")[0]
 
 
 def _check_security_domains(folder: Path) -> Iterator[ConfigurationError]:

@@ -1,12 +1,14 @@
 """One file of config/cities read strictly into a City."""
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 
 from ota.card.keys import Algorithm
+from ota.card.product import ProveMode
+from ota.card.template import Template
 from ota.cities.profile import (
     CARD_DIGITS,
-    MAX_FACTORS,
     City,
     CityKeys,
     Host,
@@ -16,12 +18,12 @@ from ota.cities.profile import (
     Lingnantong,
     LoadRules,
     NumberLayout,
-    ProveMode,
     TerminalNumberMode,
 )
 from ota.core.configuration import ConfigurationError, Table
 from ota.core.errors import InvalidValue
-from ota.core.values import MAX_FEN, CardNumber, CityCode, Fen, TerminalNumber
+from ota.core.values import MAX_FEN, CityCode, Fen, TerminalNumber
+from ota.hsm_adapter.keys import FACTOR_LENGTH, MAX_LEVELS
 
 _FOUR_DIGITS = r"[0-9]{4}"
 
@@ -120,9 +122,11 @@ def _read_load(table: Table) -> LoadRules:
 def _read_keys(table: Table) -> CityKeys:
     versions = table.table("versions")
     return CityKeys(
-        issuer=table.text("issuer"),
-        issuer_id=table.text("issuer_id"),
-        path=table.texts("path"),
+        issuer=table.text(
+            "issuer", pattern=r"[a-z0-9][a-z0-9-]{0,31}", expected="an owner's name in the HSM"
+        ),
+        issuer_id=table.parsed("issuer_id", Template.parse),
+        path=tuple(_read_factor(table, text) for text in table.texts("path")),
         default_algorithm=table.choice("default_algorithm", Algorithm),
         versions=MappingProxyType(
             {
@@ -132,6 +136,13 @@ def _read_keys(table: Table) -> CityKeys:
             }
         ),
     )
+
+
+def _read_factor(table: Table, text: str) -> Template:
+    try:
+        return Template.parse(text)
+    except InvalidValue as error:
+        raise table.error("path", f"for each factor {error.details['expected']}") from error
 
 
 def _read_generations(table: Table) -> tuple[KeyVersions, ...]:
@@ -189,22 +200,19 @@ def _check_keys(file: Table, city: City) -> Iterator[ConfigurationError]:
     for algorithm, generations in city.keys.versions.items():
         if len({generation.load for generation in generations}) < len(generations):
             yield file.error(f"keys.versions.{algorithm}.older", "load versions that all differ")
-    if len(city.keys.path) > MAX_FACTORS:
-        yield file.error("keys.path", f"at most {MAX_FACTORS} factors")
-    yield from _check_templates(file, city)
+    if not _fits(city.keys.issuer_id, {"issuer_code"}):
+        yield file.error("keys.issuer_id", f"{FACTOR_LENGTH} bytes from {{issuer_code}} and hex digits")
+    if len(city.keys.path) > MAX_LEVELS or not all(_fits(factor, _FACTORS) for factor in city.keys.path):
+        known = ", ".join(f"{{{name}}}" for name in sorted(_FACTORS))
+        yield file.error(
+            "keys.path",
+            f"at most {MAX_LEVELS} factors of {FACTOR_LENGTH} bytes each from {known} and hex digits",
+        )
 
 
-def _check_templates(file: Table, city: City) -> Iterator[ConfigurationError]:
-    specimen = CardNumber(city.prefixes[0].prefix.ljust(CARD_DIGITS, "0"))
-    try:
-        city.issuer_id(specimen)
-    except InvalidValue as error:
-        yield file.error("keys.issuer_id", str(error.details["expected"]))
-        return
-    try:
-        city.key_path(specimen)
-    except InvalidValue as error:
-        yield file.error("keys.path", f"for each factor {error.details['expected']}")
+def _fits(factor: Template, gaps: AbstractSet[str]) -> bool:
+    used = {part for part in factor.parts if isinstance(part, str)}
+    return factor.length == FACTOR_LENGTH and used <= gaps
 
 
 def _check_host(file: Table, city: City) -> Iterator[ConfigurationError]:
@@ -212,10 +220,11 @@ def _check_host(file: Table, city: City) -> Iterator[ConfigurationError]:
         yield file.error("host.city_key_ids", "at least one key id")
 
 
+_FACTORS = frozenset({"issuer_id", "issuer_code", "province", "city", "card_factor", "lnt_number"})
 _CHECKS: tuple[tuple[frozenset[str], Callable[[Table, City], Iterator[ConfigurationError]]], ...] = (
     (frozenset({"city", "iin"}), _check_prefixes),
     (frozenset({"iin", "number"}), _check_number),
     (frozenset({"limits"}), _check_limits),
-    (frozenset({"city", "iin", "keys"}), _check_keys),
+    (frozenset({"keys"}), _check_keys),
     (frozenset({"host"}), _check_host),
 )

@@ -112,8 +112,14 @@ def read_all(
     try:
         return read(table), table.mistakes
     except ConfigurationError as mistake:
-        return None, table.mistakes or [mistake]
+        elsewhere = {top_table(noted) for noted in table.mistakes}
+        return None, [*table.mistakes, *([] if top_table(mistake) in elsewhere else [mistake])]
     except (InvalidValue, LookupError, ValueError):
         if not table.mistakes:
             raise  # no stand-in is to blame: this is a fault of the reader
         return None, table.mistakes
+
+
+def top_table(mistake: ConfigurationError) -> str:
+    """``iin`` for a mistake at ``iin[1].prefix``."""
+    return str(mistake.details["key"]).partition(".")[0].partition("[")[0]

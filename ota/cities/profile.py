@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ota.card.keys import Algorithm, KeyRole
+from ota.card.product import ProveMode
+from ota.card.template import Template
 from ota.cities.errors import (
     AmountOutsideLimits,
     BalanceOverCeiling,
@@ -16,10 +18,10 @@ from ota.cities.errors import (
 )
 from ota.core.errors import InvalidValue
 from ota.core.values import CardNumber, CityCode, Fen, TerminalNumber
+from ota.hsm_adapter.keys import CardKey, KeyRef
 
 CARD_DIGITS = 19
 IIN_DIGITS = 8
-MAX_FACTORS = 8
 
 
 class TerminalNumberMode(StrEnum):
@@ -27,15 +29,6 @@ class TerminalNumberMode(StrEnum):
 
     NONCE = "nonce"
     FIXED = "fixed"
-
-
-class ProveMode(StrEnum):
-    """How a city's cards answer GET TRANSACTION PROVE after a load (CARD.md 1.6)."""
-
-    NEVER = "never"  # not supported: it is not asked
-    BEFORE = "before"  # by the counter that INITIALIZE FOR LOAD returned
-    AFTER = "after"  # by that counter plus one
-    BOTH = "both"  # the first, then the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +107,10 @@ class CityKeys:
 
     issuer: str
     """The owner's name of the master keys inside the HSM."""
-    issuer_id: str
-    """Template of the 8-byte issuer id of EF15."""
-    path: tuple[str, ...]
-    """Templates of the 8-byte diversification factors, outermost first."""
+    issuer_id: Template
+    """The 8-byte issuer id of EF15, from the issuer code."""
+    path: tuple[Template, ...]
+    """The 8-byte diversification factors, outermost first."""
     default_algorithm: Algorithm
     versions: Mapping[Algorithm, tuple[KeyVersions, ...]]
     """Generations per algorithm; new cards get the first."""
@@ -193,18 +186,29 @@ class City:
 
     def issuer_id(self, card: CardNumber) -> bytes:
         """The 8-byte issuer id that stands in the card's EF15."""
-        return render_factor(self.keys.issuer_id, {"issuer_code": self.prefix_of(card).issuer_code})
+        return self.keys.issuer_id.render({"issuer_code": bytes.fromhex(self.prefix_of(card).issuer_code)})
 
     def key_path(self, card: CardNumber) -> tuple[bytes, ...]:
         """The public 8-byte factors that lead from a master key to this card's key, outermost first."""
-        values = {
-            "issuer_id": self.issuer_id(card).hex(),
-            "issuer_code": self.prefix_of(card).issuer_code,
-            "city_code": self.code.code,
-            "province_code": self.province_code,
-            "card_factor": card.factor.hex(),
+        values = self.template_values(card)
+        return tuple(factor.render(values) for factor in self.keys.path)
+
+    def template_values(self, card: CardNumber) -> dict[str, bytes]:
+        """What the city knows of the gaps of `ota.card.template`, for one of its cards: public values only."""
+        return {
+            **{
+                f"{_VERSION_GAP[algorithm]}_key_version": bytes([generations[0].load])
+                for algorithm, generations in self.keys.versions.items()
+            },
+            "issuer_id": self.issuer_id(card),
+            "issuer_code": bytes.fromhex(self.prefix_of(card).issuer_code),
+            "province": bytes.fromhex(self.province_code),
+            "city": bytes.fromhex(self.code.code),
+            "card_serial": card.serial,
+            "card_factor": card.factor,
+            "lnt_number": self.lingnantong_number(card),
+            "area": self.lingnantong.area,
         }
-        return tuple(render_factor(template, values) for template in self.keys.path)
 
     def lingnantong_number(self, card: CardNumber) -> bytes:
         """The 8 BCD bytes of the Lingnantong number that is embedded in the card number (CARD.md 3.6, 3.8)."""
@@ -220,24 +224,16 @@ class City:
                 return generation.load if role in _LOAD_ROLES else generation.others
         raise CardKeyUnknown
 
+    def card_key(
+        self, card: CardNumber, role: KeyRole, algorithm: Algorithm, stated: int | None = None
+    ) -> CardKey:
+        """The name of one of a card's keys; `stated` is the load key's version that the card told (None: a new card).
 
+        Raises CardKeyUnknown like `key_version`.
+        """
+        version = self.key_version(role, algorithm, stated)
+        return CardKey(KeyRef(role, self.keys.issuer, version, algorithm), self.key_path(card))
+
+
+_VERSION_GAP = {Algorithm.TDES: "tdes", Algorithm.SM4: "sm4"}
 _LOAD_ROLES = frozenset({KeyRole.LOAD, KeyRole.LOAD_2})
-
-
-def render_factor(template: str, values: Mapping[str, str]) -> bytes:
-    """Fill a factor template and read it as 8 bytes.
-
-    >>> render_factor("{issuer_code}FFFFFFFF", {"issuer_code": "02205810"}).hex()
-    '02205810ffffffff'
-    """
-    text = template
-    for name, value in values.items():
-        text = text.replace("{" + name + "}", value)
-    try:
-        factor = bytes.fromhex(text)
-    except ValueError:
-        factor = b""
-    if len(factor) != 8:
-        known = ", ".join("{" + name + "}" for name in values)
-        raise InvalidValue("factor", f"8 bytes as hex digits, from {known}")
-    return factor
