@@ -20,13 +20,17 @@ _MAX_COUNTER: Final = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class ChannelRequest:
-    """What a channel is to be: keys, protocol, level, the 8-byte host challenge and the security domain's AID."""
+    """What a channel is to be: keys, protocol, level, the 8-byte host challenge and the security domain's AID.
+
+    ``key_version`` is the one that the card must state; None when it is the master keys' own version.
+    """
 
     keys: KeySetRef
     scp: ScpVariant
     level: int
     host_challenge: bytes
     security_domain: bytes
+    key_version: int | None = None
 
     def __post_init__(self) -> None:
         self.scp.check_level(self.level)
@@ -37,6 +41,13 @@ class ChannelRequest:
         wanted = (Algorithm.TDES,) if self.scp.protocol == SCP02 else _AES
         if self.keys.algorithm not in wanted:
             raise InvalidValue("algorithm", f"{' or '.join(wanted)} for {self.scp}")
+        if not 0 <= self.stated_version <= 0xFF:
+            raise InvalidValue("key_version", "0 to 255")
+
+    @property
+    def stated_version(self) -> int:
+        """The key version that the card's answer must name."""
+        return self.keys.version if self.key_version is None else self.key_version
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -76,6 +87,7 @@ class Channel:
                 "level": self.request.level,
                 "host_challenge": self.request.host_challenge.hex(),
                 "security_domain": self.request.security_domain.hex(),
+                "key_version": self.request.key_version,
                 "initialize_update_response": self.initialize_update_response.hex(),
                 "chaining": self.chaining.hex(),
                 "counter": self.counter,
@@ -137,4 +149,5 @@ def _request(stored: dict[str, Any]) -> ChannelRequest:
         level=stored["level"],
         host_challenge=from_hex("channel", stored["host_challenge"]),
         security_domain=from_hex("channel", stored["security_domain"]),
+        key_version=stored["key_version"],
     )

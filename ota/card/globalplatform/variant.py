@@ -64,22 +64,3 @@ class ScpVariant:
         if level not in self.levels:
             known = ", ".join(f"{known:02X}" for known in self.levels)
             raise InvalidValue("level", f"one of {known} for {self}")
-
-
-def next_sequence(variant: ScpVariant, counter: bytes) -> bytes:
-    """The sequence counter that the next INITIALIZE UPDATE will show, from GET DATA C1; raises InvalidValue.
-
-    SCP02, 2 bytes: the counter goes up only when the first C-MAC of a channel was verified (GP 2.3.1 E.1.2), so
-    the next answer shows the value that GET DATA tells.
-    SCP03, 3 bytes: it goes up by one with every INITIALIZE UPDATE, before the challenge is made from it: a new
-    key set's first recorded session shows 000001 (Amendment D 1.1.2, 6.2.2.1).
-    """
-    length = 2 if variant.protocol == SCP02 else 3
-    if len(counter) != length:
-        raise InvalidValue("sequence", f"{length} bytes for {variant}")
-    if variant.protocol == SCP02:
-        return counter
-    value = int.from_bytes(counter, "big") + 1
-    if value > 0xFFFFFF:
-        raise InvalidValue("sequence", "a counter that is not used up")
-    return value.to_bytes(3, "big")
