@@ -86,7 +86,9 @@ def _tag_length(data: bytes, position: int) -> int | None:
     if data[position] & 0x1F != 0x1F:
         return 1 if data[position] else None  # 00 is filler, never a tag
     following = data[position + 1 : position + 3]
-    if not following or following[0] in (0x80, *range(0x1F)):
+    if (
+        not following or following[0] == 0x80
+    ):  # EMV's 9F0C and BF0C could be shorter; leading zeros are refused
         return None
     if following[0] < 0x80:
         return 2
