@@ -9,8 +9,8 @@ from sqlalchemy.engine import Connection
 
 from ota.core.principal import CallerKind
 from ota.core.values import CityCode, TerminalNumber
+from ota.store.phases import Store
 from ota.store.schema import metadata
-from ota.store.store import Store
 from ota.store.types import Json, UtcDateTime, choice
 
 caller = sa.Table(

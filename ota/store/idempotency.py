@@ -4,7 +4,7 @@ The key belongs to the caller that chose it, and so to one request: the digest t
 A claim whose process died is free again after its lease; the service then finds its own order by the same key.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -13,9 +13,9 @@ from sqlalchemy.engine import Connection
 from ota.core.clock import Clock
 from ota.core.errors import BadRequest, Busy
 from ota.core.ids import new_id
-from ota.store.inserts import insert_unless_known
+from ota.store.inserts import insert_or_skip
+from ota.store.phases import Store
 from ota.store.schema import metadata
-from ota.store.store import Store
 from ota.store.types import UtcDateTime
 
 idempotency = sa.Table(
@@ -53,11 +53,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to answer a key, held by one request."""
+    """The right to answer a key, held by one request; or the answer that is stored for it."""
 
     principal: str
     key: str
     holder: str
+    stored: Reply | None = None
 
 
 class IdempotentAnswers:
@@ -68,8 +69,8 @@ class IdempotentAnswers:
         self._clock = clock
         self._lease = lease
 
-    def claim(self, principal: str, key: str, digest: bytes) -> Claim | Reply:
-        """Take the key, or give the stored answer; raises KeyReused, or Busy while another request holds it."""
+    def claim(self, principal: str, key: str, digest: bytes) -> Claim:
+        """Take the key; raises KeyReused, or Busy while another request holds it."""
         now = self._clock.now()
         claim = Claim(principal, key, new_id("clm"))
         with self._store.begin() as tx:
@@ -79,7 +80,7 @@ class IdempotentAnswers:
             if row.digest != digest:
                 raise KeyReused
             if row.status is not None:
-                return Reply(row.status, row.body)
+                return replace(claim, stored=Reply(row.status, row.body))
             if row.holder is not None and row.leased_until > now:
                 raise Busy
             tx.execute(
@@ -89,18 +90,18 @@ class IdempotentAnswers:
             )
             return claim
 
-    def finish(self, claim: Claim, reply: Reply) -> Reply:
+    def finish(self, claim: Claim, status: int, body: bytes) -> Reply:
         """Store the answer and give back what to send: the stored one, if another request finished first."""
         with self._store.begin() as tx:
             tx.execute(
                 idempotency.update()
                 .where(_is(claim), idempotency.c.status.is_(None))
-                .values(status=reply.status, body=reply.body, holder=None)
+                .values(status=status, body=body, holder=None)
             )
             row = tx.execute(
                 sa.select(idempotency.c.status, idempotency.c.body).where(_is(claim))
             ).one_or_none()
-        return reply if row is None else Reply(row.status, row.body)
+        return Reply(status, body) if row is None else Reply(row.status, row.body)
 
     def release(self, claim: Claim, *, keep_digest: bool) -> None:
         """Give the key back unanswered.
@@ -130,4 +131,4 @@ def _insert(tx: Connection, claim: Claim, digest: bytes, now: datetime, until: d
         "leased_until": until,
         "created_at": now,
     }
-    return insert_unless_known(tx, idempotency, row)
+    return tx.execute(insert_or_skip(tx, idempotency).values(**row)).rowcount == 1

@@ -7,9 +7,9 @@ from sqlalchemy.engine import Connection
 
 from ota.core.clock import Clock
 from ota.core.errors import Unauthenticated
-from ota.store.inserts import insert_unless_known
+from ota.store.inserts import insert_or_skip
+from ota.store.phases import Store
 from ota.store.schema import metadata
-from ota.store.store import Store
 from ota.store.types import UtcDateTime
 
 replay_guard = sa.Table(
@@ -56,5 +56,5 @@ class ReplayGuard:
 
 def _use(tx: Connection, issuer: str, jti: str, expires: datetime) -> None:
     row = {"issuer": issuer, "jti": jti, "expires_at": expires}
-    if not insert_unless_known(tx, replay_guard, row):
+    if tx.execute(insert_or_skip(tx, replay_guard).values(**row)).rowcount == 0:
         raise TokenReplayed

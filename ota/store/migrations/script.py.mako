@@ -1,5 +1,5 @@
 """${message}."""
-# mypy: disable-error-code="attr-defined"  # op.append_only is ours
+# mypy: disable-error-code="attr-defined"
 
 import sqlalchemy as sa
 from alembic import op

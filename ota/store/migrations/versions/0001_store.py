@@ -1,5 +1,5 @@
 """The store's own tables: history, outbox, idempotency, replay guard, callers."""
-# mypy: disable-error-code="attr-defined"  # op.append_only is ours
+# mypy: disable-error-code="attr-defined"
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,0 +1,100 @@
+"""The API's own description: /openapi.json (OpenAPI 3.1) and /docs, from the schemas that parse the requests."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint as PlainBlueprint
+from flask import Response
+from flask_smorest import Api  # type: ignore[import-untyped]
+
+from ota.core.errors import NotFound
+from ota.web.policy import public
+from ota.web.problems import ProblemSchema, handle_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flask import Flask
+
+    from ota.web.endpoint import Blueprint
+
+_ASSETS = (
+    files("flask_swagger_ui") / "dist"
+)  # Swagger UI, shipped in a wheel: nothing comes from a CDN at run time
+_FILES = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui-standalone-preset.js": "text/javascript",
+}
+_PAGE_POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+
+pages = PlainBlueprint("docs", __name__, url_prefix="/docs/assets")
+
+CONFIG = {
+    "API_TITLE": "OTA: transit cards over the air",
+    "API_VERSION": "v1",
+    "OPENAPI_VERSION": "3.1.0",
+    "OPENAPI_URL_PREFIX": "/",
+    "OPENAPI_JSON_PATH": "openapi.json",
+    "OPENAPI_SWAGGER_UI_PATH": "docs",
+    "OPENAPI_SWAGGER_UI_URL": "/docs/assets/",
+    "OPENAPI_SWAGGER_UI_CONFIG": {"deepLinking": True, "tryItOutEnabled": False},
+}
+
+
+class _Described(Api):  # type: ignore[misc]
+    """flask-smorest's API with our problems instead of its errors."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def _register_error_handlers(self) -> None:
+        handle_errors(self._app)
+
+
+def describe(app: Flask, blueprints: Iterable[Blueprint]) -> None:
+    """Register the subjects' blueprints and the pages that describe them."""
+    app.config.update(CONFIG)
+    api = _Described(app)
+    api.spec.components.security_scheme(
+        "accessToken",
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An access token of POST /v1/token, or a session token.",
+        },
+    )
+    for blueprint in blueprints:
+        api.register_blueprint(blueprint)
+    app.register_blueprint(pages)
+    for name in ("openapi_json", "openapi_swagger_ui"):
+        view = app.view_functions[f"api-docs.{name}"]
+        app.view_functions[f"api-docs.{name}"] = public(_called(view))
+    app.extensions["ota.openapi"] = api.spec
+
+
+def openapi(app: Flask) -> dict[str, Any]:
+    """The description as a dictionary."""
+    found: dict[str, Any] = app.extensions["ota.openapi"].to_dict()
+    return found
+
+
+def _called(view: Any) -> Any:
+    def page() -> Any:
+        answer = view()
+        if isinstance(answer, str):
+            answer = Response(answer, mimetype="text/html", headers={"Content-Security-Policy": _PAGE_POLICY})
+        return answer
+
+    return page
+
+
+@pages.get("/<name>")
+@public
+def asset(name: str) -> Response:
+    """One file of Swagger UI."""
+    if name not in _FILES:
+        raise NotFound
+    body = (_ASSETS / name).read_bytes()
+    return Response(body, mimetype=_FILES[name], headers={"Cache-Control": "public, max-age=86400"})

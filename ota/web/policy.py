@@ -1,0 +1,70 @@
+"""Deny by default: a route that does not say who may call it is not called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flask import current_app, g, request
+
+from ota.core.errors import NotAllowed, NotFound
+from ota.web.bearer import authenticate
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_ATTRIBUTE = "ota_policy"
+_MAX_PATH_VALUE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who may call a route: everybody, or whoever's token carries the scope."""
+
+    scope: str | None
+    public: bool = False
+
+
+def declare(view: View, policy: Policy) -> View:
+    """Attach the policy to a view function."""
+    setattr(view, _ATTRIBUTE, policy)
+    return view
+
+
+def public(view: View) -> View:
+    """Open a route to everybody."""
+    return declare(view, Policy(scope=None, public=True))
+
+
+def policy_of(view: Callable[..., Any] | None) -> Policy | None:
+    """The policy a view declared; None when it declared none."""
+    found = getattr(view, _ATTRIBUTE, None)
+    return found if isinstance(found, Policy) else None
+
+
+def guard_routes(app: Flask) -> None:
+    """Check every request against its route's policy before anything else is read."""
+    app.before_request(_check)
+
+
+def _check() -> None:
+    if request.routing_exception is not None or request.endpoint is None:
+        return  # no route: 404 or 405 follows
+    policy = policy_of(current_app.view_functions.get(request.endpoint))
+    if policy is None:
+        raise NotAllowed(code="no_policy")
+    if not policy.public:
+        g.principal = authenticate()
+        if policy.scope is None or not g.principal.may(policy.scope):
+            raise NotAllowed(code="scope_missing", details={"scope": policy.scope})
+    _check_path_values()
+
+
+def _check_path_values() -> None:
+    """An id in a path is short and printable; anything else names nothing."""
+    for value in (request.view_args or {}).values():
+        if isinstance(value, str) and (len(value) > _MAX_PATH_VALUE or not value.isprintable()):
+            raise NotFound
