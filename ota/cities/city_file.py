@@ -95,7 +95,7 @@ def _read_number_layout(table: Table) -> NumberLayout:
 def _read_lingnantong(table: Table) -> Lingnantong:
     return Lingnantong(
         number_prefix=table.text("number_prefix", pattern=r"[0-9]{6}", expected="6 digits"),
-        area=table.hexadecimal("area", low=1, high=1),
+        area=table.hexadecimal("area", low=1, high=1)[0],
     )
 
 

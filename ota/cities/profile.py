@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from ota.card.keys import Algorithm, KeyRole
-from ota.card.product import ProveMode
+from ota.card.perso import CardValues
+from ota.card.product import Product, ProveMode
 from ota.card.template import Template
 from ota.cities.errors import (
     AmountOutsideLimits,
@@ -59,7 +61,7 @@ class Lingnantong:
 
     number_prefix: str
     """6 digits before the 10-digit number, so that 8 BCD bytes are full."""
-    area: bytes
+    area: int
     """The area byte, offset 49."""
 
 
@@ -190,25 +192,32 @@ class City:
 
     def key_path(self, card: CardNumber) -> tuple[bytes, ...]:
         """The public 8-byte factors that lead from a master key to this card's key, outermost first."""
-        values = self.template_values(card)
-        return tuple(factor.render(values) for factor in self.keys.path)
-
-    def template_values(self, card: CardNumber) -> dict[str, bytes]:
-        """What the city knows of the gaps of `ota.card.template`, for one of its cards: public values only."""
-        return {
-            **{
-                f"{_VERSION_GAP[algorithm]}_key_version": bytes([generations[0].load])
-                for algorithm, generations in self.keys.versions.items()
-            },
+        values = {
             "issuer_id": self.issuer_id(card),
             "issuer_code": bytes.fromhex(self.prefix_of(card).issuer_code),
             "province": bytes.fromhex(self.province_code),
             "city": bytes.fromhex(self.code.code),
-            "card_serial": card.serial,
             "card_factor": card.factor,
             "lnt_number": self.lingnantong_number(card),
-            "area": self.lingnantong.area,
         }
+        return tuple(factor.render(values) for factor in self.keys.path)
+
+    def card_values(self, card: CardNumber, product: Product, issued: date) -> CardValues:
+        """What is written into a new card of this city that is issued on this day (local time)."""
+        return CardValues(
+            card_no=card,
+            issuer_id=self.issuer_id(card),
+            issuer_code=self.prefix_of(card).issuer_code,
+            province=self.province_code,
+            city=self.code,
+            lnt_number=self.lingnantong_number(card),
+            area=self.lingnantong.area,
+            issued=issued,
+            expires=product.expires(issued),
+            load_key_versions={
+                algorithm: generations[0].load for algorithm, generations in self.keys.versions.items()
+            },
+        )
 
     def lingnantong_number(self, card: CardNumber) -> bytes:
         """The 8 BCD bytes of the Lingnantong number that is embedded in the card number (CARD.md 3.6, 3.8)."""
@@ -235,5 +244,4 @@ class City:
         return CardKey(KeyRef(role, self.keys.issuer, version, algorithm), self.key_path(card))
 
 
-_VERSION_GAP = {Algorithm.TDES: "tdes", Algorithm.SM4: "sm4"}
 _LOAD_ROLES = frozenset({KeyRole.LOAD, KeyRole.LOAD_2})
