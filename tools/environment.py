@@ -36,22 +36,18 @@ class Environment:
 
     def provide(self, kind: str) -> None:
         """Create the environment where it is missing, and install what changed since the last time."""
-        wanted = self._wanted(kind)
         if not self._works():
             self._create()
-        have = self._recorded()
-        if wanted["lock"] not in have:
+        locks, project = self._recorded()
+        if self._lock_digest(kind) not in locks:
             self._install_lock(kind)
-            have = [wanted["lock"], *self._contained(kind)]
-        if wanted["project"] not in have:
+            locks = [self._lock_digest(kind), *self._contained(kind)]
+        if self._project_digest() != project:
             self._install_project()
-        self.record.write_text(
-            json.dumps(sorted({*wanted.values(), *self._locks_in(have)})), encoding="utf-8"
-        )
+        self._write(locks, self._project_digest())
 
-    def _wanted(self, kind: str) -> dict[str, str]:
-        project = self._digest(self.root / "setup.cfg", self.root / "pyproject.toml")
-        return {"lock": self._lock_digest(kind), "project": f"project {project}"}
+    def _project_digest(self) -> str:
+        return self._digest(self.root / "setup.cfg", self.root / "pyproject.toml")
 
     def _lock_digest(self, kind: str) -> str:
         return f"{kind} {self._digest(self.root / 'requirements' / f'{kind}.lock')}"
@@ -61,18 +57,18 @@ class Environment:
         return [self._lock_digest("runtime")] if kind == "test" else []
 
     @staticmethod
-    def _locks_in(have: list[str]) -> list[str]:
-        return [entry for entry in have if not entry.startswith("project ")]
-
-    @staticmethod
     def _digest(*files: Path) -> str:
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
-    def _recorded(self) -> list[str]:
+    def _recorded(self) -> tuple[list[str], str]:
         try:
-            return list(json.loads(self.record.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            return []
+            record = json.loads(self.record.read_text(encoding="utf-8"))
+            return list(record["locks"]), str(record["project"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return [], ""
+
+    def _write(self, locks: list[str], project: str) -> None:
+        self.record.write_text(json.dumps({"locks": locks, "project": project}), encoding="utf-8")
 
     def _works(self) -> bool:
         """Tell whether pip starts; a half-made environment or one of a removed Python does not."""

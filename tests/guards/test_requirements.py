@@ -25,9 +25,9 @@ def asked_for(kind: str) -> set[str]:
 
 
 def licences(about: PackageMetadata) -> str:
-    names = [about.get("License-Expression", ""), about.get("License", "")[:60]]
+    fields = [*about.get_all("License-Expression", []), *(text[:60] for text in about.get_all("License", []))]
     return " ".join(
-        [*names, *(line for line in about.get_all("Classifier", []) if line.startswith("License"))]
+        [*fields, *(line for line in about.get_all("Classifier", []) if line.startswith("License"))]
     )
 
 
