@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Self
-from zoneinfo import ZoneInfo
 
 from ota.core.errors import InvalidValue
 
-CARD_ZONE = ZoneInfo("Asia/Shanghai")
-"""A card stores local time (CARD.md 3.5: the journal carries date and time as read off a wall in Guangdong)."""
+CARD_ZONE = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""A card stores local time (CARD.md 3.5: the journal carries date and time as read off a wall in Guangdong).
+
+A fixed offset: China has had no summer time since 1991, and a small machine may have no time zone database.
+"""
 
 MAX_FEN = 0x7FFF_FFFF
 """A purse balance has 31 usable bits: readers mask the top one (CARD.md 1.2)."""
@@ -144,8 +146,8 @@ class CardTime:
         if not _CARD_TIME.fullmatch(self.digits):
             raise InvalidValue("card_time", "YYYYMMDDhhmmss")
         try:
-            datetime.strptime(self.digits, "%Y%m%d%H%M%S")  # noqa: DTZ007  a check of the digits; the zone is known
-        except ValueError:
+            self.to_utc()
+        except (ValueError, OverflowError):  # the first hours of the year 1 lie before every UTC time
             raise InvalidValue("card_time", "a moment that exists, YYYYMMDDhhmmss") from None
 
     def to_bytes(self) -> bytes:
