@@ -1,0 +1,25 @@
+"""Combinations of settings that must not run."""
+
+from collections.abc import Iterator
+
+from ota.settings.sections import Settings
+
+
+def refusals(settings: Settings) -> Iterator[str]:
+    """What production must not run with, one sentence each (and what no installation may)."""
+    if settings.jobs.runner == "redis" and not settings.redis.url:
+        yield "redis.url: expected an address, since jobs.runner is redis"
+    if bool(settings.server.tls_certificate) != bool(settings.server.tls_key):
+        yield "server.tls_certificate and server.tls_key: expected both or neither"
+    if settings.environment != "production":
+        return
+    if settings.sandbox.credentials:
+        yield "sandbox.credentials: expected false with environment = production: their private keys are published"
+    if not settings.database.url.startswith("postgresql"):
+        yield "database.url: expected postgresql+psycopg://… with environment = production"
+    if settings.hsm.backend == "software":
+        yield "hsm.backend: expected pkcs11 with environment = production"
+    if not settings.tokens.audience.startswith("https://"):
+        yield "tokens.audience: expected the platform's own https:// address with environment = production"
+    if not (settings.server.tls_certificate or settings.server.behind_tls_proxy):
+        yield "server.tls_certificate: expected one, or server.behind_tls_proxy = true, with environment = production"

@@ -1,0 +1,110 @@
+"""What an installation decides, as frozen values: one class per section of the files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+ENVIRONMENTS = ("development", "production", "sandbox")
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names where it stands and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The HTTP server. TLS ends here (certificate and key) or at a proxy (``behind_tls_proxy``)."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    threads: int = 4
+    tls_certificate: str = ""
+    tls_key: str = ""
+    behind_tls_proxy: bool = False
+    stop_patience_s: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """``url`` empty: SQLite in the data folder. ``wait_s`` bounds waiting for a lock or a connection."""
+
+    url: str = field(default="", repr=False)
+    pool_size: int = 10
+    wait_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Redis:
+    """Redis or Valkey for the job queue; empty: none."""
+
+    url: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Who runs the jobs: a thread of the server (``embedded``), or ``ota worker`` with Redis."""
+
+    runner: Literal["embedded", "redis"] = "embedded"
+    poll_s: float = 0.5
+    lease_s: int = 120
+    max_attempts: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Hsm:
+    """Where the keys are. ``pin_file`` holds the token's PIN, so that it stands in no variable and no log."""
+
+    backend: Literal["software", "pkcs11"] = "software"
+    pkcs11_module: str = ""
+    pkcs11_token: str = ""
+    pin_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """``audience`` is this platform's name: what callers write into ``aud``."""
+
+    audience: str = "urn:ota:development"
+    access_life_s: int = 900
+    session_life_s: int = 1800
+    assertion_life_s: int = 300
+    skew_s: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The lowest level that is written, to standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """Whether the published test callers are registered at start."""
+
+    credentials: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that an installation decides."""
+
+    environment: Literal["development", "production", "sandbox"] = "development"
+    data: Path = Path("ota-data")
+    server: Server = field(default_factory=Server)
+    database: Database = field(default_factory=Database)
+    redis: Redis = field(default_factory=Redis)
+    jobs: Jobs = field(default_factory=Jobs)
+    hsm: Hsm = field(default_factory=Hsm)
+    tokens: Tokens = field(default_factory=Tokens)
+    log: Log = field(default_factory=Log)
+    sandbox: Sandbox = field(default_factory=Sandbox)
+    config: Path = Path("config")
+
+    @property
+    def database_url(self) -> str:
+        """The configured database, or SQLite in the data folder."""
+        return self.database.url or f"sqlite:///{self.data.absolute() / 'ota.sqlite3'}"
