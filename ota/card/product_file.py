@@ -43,11 +43,15 @@ def load_products(folder: Path) -> Mapping[str, Product]:
 
 def load_product(file: Path) -> Product:
     """Read one product; raises ConfigurationError naming file, key and what was expected."""
-    table = Table.load(file)
+    return read_product(file.stem, Table.load(file))
+
+
+def read_product(name: str, table: Table) -> Product:
+    """The product of a file that has been opened; `name` is the file's own. Raises ConfigurationError."""
     purse = _purse(table.table("purse"))
     applications = _applications(table, purse.sharing)
     product = Product(
-        name=file.stem,
+        name=name,
         title=_title(table.table("name")),
         minimum_level=table.integer("minimum_level", 1, low=1, high=0x33),
         max_store_data=table.integer("max_store_data", 239, low=16, high=239),

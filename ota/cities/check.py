@@ -1,9 +1,12 @@
 """Every mistake in a configuration folder, found in one go: what `ota check-config` prints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from ota.card.product import Product
+from ota.card.product_file import read_product
 from ota.card.security_domains import SecurityDomain, parse_security_domain
 from ota.card.security_domains import contradictions_within as domain_contradictions
 from ota.cities.city_file import contradictions_within, parse_city
@@ -27,17 +30,34 @@ class Finding:
 
 def check_config(folder: Path) -> list[Finding]:
     """Read cities, cards and security domains under a folder; an empty list says that all is well."""
-    mistakes = [*_check_cities(folder), *_check_security_domains(folder / "security_domains")]
+    products, mistakes = _check_products(folder / "cards")
+    mistakes += _check_cities(folder / "cities", products)
+    mistakes += _check_security_domains(folder / "security_domains")
     return [
         Finding(*(str(mistake.details[name]) for name in ("file", "key", "expected"))) for mistake in mistakes
     ]
 
 
-def _check_cities(folder: Path) -> Iterator[ConfigurationError]:
+def _check_products(folder: Path) -> tuple[dict[str, Product | None], list[ConfigurationError]]:
+    """Every product by its name, None for one that cannot be read, and the mistakes."""
+    products: dict[str, Product | None] = {}
+    mistakes: list[ConfigurationError] = []
+    for file in sorted(folder.glob("*.toml")):
+        product, found = read_all(file, partial(read_product, file.stem))
+        products[file.stem] = None if found else product
+        mistakes += found
+    if not products:
+        mistakes.append(
+            ConfigurationError(str(folder), "the folder", "at least one card product, as <name>.toml")
+        )
+    return products, mistakes
+
+
+def _check_cities(folder: Path, products: Mapping[str, Product | None]) -> Iterator[ConfigurationError]:
     read: list[tuple[Path, City]] = []
     known: set[tuple[object, object]] = set()
     try:
-        files = city_files(folder / "cities")
+        files = city_files(folder)
     except ConfigurationError as mistake:
         yield mistake
         return
@@ -47,7 +67,28 @@ def _check_cities(folder: Path) -> Iterator[ConfigurationError]:
         known |= {_place(mistake) for mistake in mistakes}
         if city is not None:
             read.append((file, city))
+            yield from (m for m in _check_product(file, city, products) if _place(m) not in known)
     yield from (mistake for mistake in contradictions(read) if _place(mistake) not in known)
+
+
+def _check_product(
+    file: Path, city: City, products: Mapping[str, Product | None]
+) -> Iterator[ConfigurationError]:
+    if city.product not in products:
+        yield ConfigurationError(str(file), "city.product", "one of " + ", ".join(products))
+        return
+    product = products[city.product]
+    algorithms = {group.algorithm for group in product.key_groups} if product else set()
+    for algorithm in sorted(algorithms - city.keys.versions.keys()):
+        key = f"keys.versions.{algorithm}"
+        yield ConfigurationError(
+            str(file), key, f"key versions, since {city.product} carries {algorithm} keys"
+        )
+    if product and city.limits.balance_ceiling > product.purse.ceiling:
+        ceiling = product.purse.ceiling.amount
+        yield ConfigurationError(
+            str(file), "limits.balance_ceiling_fen", f"at most the purse's ceiling, {ceiling}"
+        )
 
 
 def _place(mistake: ConfigurationError) -> tuple[object, object]:
