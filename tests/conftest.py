@@ -7,12 +7,13 @@ first test that needs them starts them, and they end with the run.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.databases import PostgresServer
+from tests.databases import PostgresServer, Templates, migrate
 from tests.tokens import Token, make_token
 from tools.services import instance, postgres, softhsm, valkey
 from tools.services.process import Process
@@ -58,6 +59,35 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'ota.sqlite3'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(scope="session")
+def migrated_databases(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Templates:
+    """One migrated database of each kind, to be copied: migrating takes longer than most tests."""
+    sqlite = tmp_path_factory.mktemp("template") / "ota.sqlite3"
+    postgresql = postgres_server.create()
+    for url in (f"sqlite:///{sqlite}", postgres_server.url_of(postgresql)):
+        migrate(url)
+    return Templates(sqlite, postgresql)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_database_url(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    postgres_server: PostgresServer,
+    migrated_databases: Templates,
+) -> Iterator[str]:
+    """A migrated database of this test's own: the test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "postgresql":
+        with postgres_server.database(migrated_databases.postgresql) as url:
+            yield url
+        return
+    path = tmp_path / "ota.sqlite3"
+    shutil.copy(migrated_databases.sqlite, path)
+    yield f"sqlite:///{path}"
 
 
 @pytest.fixture

@@ -6,9 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 import psycopg
 from sqlalchemy import make_url
+
+from ota.store.engine import open_engine
+from ota.store.migrations import upgrade
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """Migrated databases that tests copy: a SQLite file and the name of a PostgreSQL database."""
+
+    sqlite: Path
+    postgresql: str
+
+
+def migrate(url: str) -> None:
+    """Bring an empty database to the tables that the platform expects, and close it."""
+    engine = open_engine(url)
+    upgrade(engine)
+    engine.dispose()
 
 
 @dataclass(slots=True)

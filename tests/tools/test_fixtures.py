@@ -7,6 +7,8 @@ import pytest
 from redis import Redis
 from sqlalchemy import create_engine, text
 
+from ota.store.engine import open_engine
+from ota.store.migrations import current, newest
 from tests.tokens import Token
 
 
@@ -20,6 +22,15 @@ def test_each_test_gets_an_empty_database(database_url: str, _again: int) -> Non
 
     engine.dispose()
     assert count == 0
+
+
+def test_a_migrated_database_needs_no_migration(migrated_database_url: str) -> None:
+    engine = open_engine(migrated_database_url)
+
+    version = current(engine)
+
+    engine.dispose()
+    assert version == newest()
 
 
 @pytest.mark.parametrize("_again", [1, 2])

@@ -63,16 +63,12 @@ def url(folder: Path) -> str:
 
 
 def _account() -> Account:
-    if os.geteuid() != 0:
-        return Account(os.geteuid(), os.getegid())
     try:
-        nobody = pwd.getpwnam("nobody")
+        entry = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     except KeyError as missing:
-        message = (
-            "PostgreSQL refuses to run as root and there is no account 'nobody'. Run make as a plain user."
-        )
-        raise ServiceProblem(message) from missing
-    return Account(nobody.pw_uid, nobody.pw_gid)
+        message = "PostgreSQL runs only under an account that has a name, and not as root (then as 'nobody')."
+        raise ServiceProblem(f"{message} Run make as a plain user.") from missing
+    return Account(entry.pw_uid, os.getegid() if os.geteuid() else entry.pw_gid)
 
 
 def _hand_over(folder: Path, home: Path, account: Account) -> None:
