@@ -10,6 +10,10 @@ def insert_or_skip(tx: Connection, table: sa.Table) -> sqlite.Insert | postgresq
 
     An uncommitted row with the same key is waited for.
     """
-    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+    insert: sqlite.Insert | postgresql.Insert
+    if tx.dialect.name == "sqlite":
+        insert = sqlite.insert(table).on_conflict_do_nothing()
+    else:
+        insert = postgresql.insert(table).on_conflict_do_nothing()
     # Without this option psycopg has forgotten the count by the time it is asked for.
-    return dialect.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return insert.execution_options(preserve_rowcount=True)

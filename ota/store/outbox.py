@@ -71,10 +71,9 @@ def stage(tx: Connection, job: str, subject_id: str, *, due_at: datetime) -> Non
 
 def claim_due(tx: Connection, now: datetime, patience: Patience, *, limit: int = 20) -> list[DueJob]:
     """Take up to ``limit`` due rows and lease them; no other process gets the same ones."""
-    free = sa.or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now)
     due = (
         sa.select(outbox.c.id, outbox.c.job, outbox.c.subject_id, outbox.c.attempts)
-        .where(outbox.c.dead_at.is_(None), outbox.c.due_at <= now, free)
+        .where(_due(now))
         .order_by(outbox.c.due_at, outbox.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # SQLite has no such clause and needs none: begin() is exclusive
@@ -84,7 +83,12 @@ def claim_due(tx: Connection, now: datetime, patience: Patience, *, limit: int =
     return [DueJob(row.id, row.job, row.subject_id, row.attempts + 1) for row in rows]
 
 
-def claim_subject(tx: Connection, job: str, subject_id: str, now: datetime) -> list[DueJob]:
+def anything_due(tx: Connection, now: datetime) -> bool:
+    """Whether claim_due would find a row."""
+    return tx.execute(sa.select(outbox.c.id).where(_due(now)).limit(1)).first() is not None
+
+
+def due_of_subject(tx: Connection, job: str, subject_id: str, now: datetime) -> list[DueJob]:
     """The due rows of one job and subject, leased or not: what a queue's message stands for."""
     rows = tx.execute(
         sa.select(outbox.c.id, outbox.c.attempts).where(
@@ -95,6 +99,12 @@ def claim_subject(tx: Connection, job: str, subject_id: str, now: datetime) -> l
         )
     ).all()
     return [DueJob(row.id, job, subject_id, max(row.attempts, 1)) for row in rows]
+
+
+def give_back(tx: Connection, jobs: Sequence[DueJob]) -> None:
+    """Undo a claim that led to no try: the queue could not be reached."""
+    mine = outbox.update().where(outbox.c.id.in_([job.id for job in jobs]))
+    tx.execute(mine.values(leased_until=None, attempts=outbox.c.attempts - 1))
 
 
 def finish(tx: Connection, jobs: Sequence[DueJob]) -> None:
@@ -137,6 +147,11 @@ def backlog(tx: Connection, now: datetime) -> Backlog:
         sa.select(outbox.c.due_at).where(alive, outbox.c.due_at <= now).order_by(outbox.c.due_at).limit(1)
     ).scalar()
     return Backlog(waiting, dead, 0.0 if oldest is None else (now - oldest).total_seconds())
+
+
+def _due(now: datetime) -> sa.ColumnElement[bool]:
+    free = sa.or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now)
+    return sa.and_(outbox.c.dead_at.is_(None), outbox.c.due_at <= now, free)
 
 
 def _lease(tx: Connection, ids: Sequence[int], *, until: datetime) -> None:

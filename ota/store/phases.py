@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
@@ -36,6 +37,11 @@ class Store:
         """Open a consistent look at the database that writes nothing."""
         with _unavailable_when_down(), self.engine.connect() as tx:
             yield tx
+
+    def ping(self) -> None:
+        """Ask the database the simplest question; raises Unavailable when it does not answer."""
+        with self.read() as tx:
+            tx.execute(sa.select(1))
 
     def close(self) -> None:
         """Give every pooled connection back to the operating system."""

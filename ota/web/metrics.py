@@ -66,6 +66,18 @@ def count_requests(app: Flask) -> None:
     app.after_request(_count)
 
 
+def count_job(job: str, outcome: str) -> None:
+    """Count one run of a job: done, failed or dead."""
+    job_runs_total.labels(job, outcome).inc()
+
+
+def show_backlog(waiting: int, dead: int, oldest_due_s: float) -> None:
+    """Publish what the outbox holds."""
+    jobs_waiting.set(waiting)
+    jobs_dead.set(dead)
+    jobs_oldest_due_seconds.set(oldest_due_s)
+
+
 def render() -> Response:
     """The text format that Prometheus scrapes."""
     source = registry

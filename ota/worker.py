@@ -1,0 +1,116 @@
+"""The worker's door: hands the outbox to RQ and runs what comes back (``ota worker``).
+
+Redis only carries a job's name and its subject's id. What it loses is handed over again when the row's lease ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from functools import cache
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, Retry, SimpleWorker
+from rq.serializers import JSONSerializer
+
+from ota import settings as configuration
+from ota import wiring
+from ota.core.errors import OtaError
+from ota.store import outbox
+from ota.store.outbox import DueJob
+
+_log = logging.getLogger(__name__)
+
+QUEUE = "ota"
+_RETRY = Retry(max=2)
+_RESULT_LIFE_S = 0  # the outcome is in the database
+_FAILURE_LIFE_S = 24 * 3600
+_LONGEST_PAUSE_S = 30.0
+
+
+def run(name: str, subject_id: str) -> None:
+    """The one function that the queue calls: the job's handler, if the outbox still holds a due row for it."""
+    _built().runner.run_subject(name, subject_id)
+
+
+def work(built: wiring.Wiring, *, burst: bool = False) -> None:
+    """Relay and run jobs until a signal ends it; ``burst`` returns when nothing is left."""
+    _built.cache_clear()
+    _installed[:] = [built]
+    stop = threading.Event()
+    with Redis.from_url(built.settings.redis.url) as connection:
+        relay = Relay(built, connection)
+        # In this process and not in a fork of it: the wiring and its HSM session are built once.
+        worker = SimpleWorker([relay.queue], connection=connection, serializer=JSONSerializer)
+        if burst:
+            relay.hand_over()
+            worker.work(burst=True)
+            return
+        thread = threading.Thread(target=relay.run_until, args=(stop,), name="relay", daemon=True)
+        thread.start()
+        try:
+            worker.work(logging_level=built.settings.log.level)
+        finally:
+            stop.set()
+            thread.join(5)
+
+
+class Relay:
+    """Moves due rows of the outbox to the queue; they stay in the outbox, leased, until they are done."""
+
+    def __init__(self, built: wiring.Wiring, connection: Redis) -> None:
+        self._built = built
+        self.queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+
+    def hand_over(self) -> int:
+        """Enqueue what is due now; returns how many. Raises RedisError after giving the rows back."""
+        jobs = self._built.runner.claim(limit=100)
+        try:
+            for job in jobs:
+                self._enqueue(job)
+        except RedisError:
+            with self._built.store.begin() as tx:
+                outbox.give_back(tx, jobs)
+            raise
+        return len(jobs)
+
+    def run_until(self, stop: threading.Event) -> None:
+        """Hand over and sweep until told to stop; when Redis or the database is away, ask ever less often."""
+        poll_s = pause = self._built.settings.jobs.poll_s
+        sweeps = threading.Thread(target=self._sweep_until, args=(stop,), name="sweeps", daemon=True)
+        sweeps.start()
+        while not stop.is_set():
+            try:
+                pause = 0.0 if self.hand_over() else poll_s
+            except (RedisError, OtaError):
+                pause = min(_LONGEST_PAUSE_S, max(pause, poll_s) * 2)
+                _log.warning("jobs wait: the queue or the database cannot be reached", exc_info=True)
+            stop.wait(pause)
+        sweeps.join(5)
+
+    def _sweep_until(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            self._built.runner.sweep()
+            stop.wait(60)
+
+    def _enqueue(self, job: DueJob) -> None:
+        self.queue.enqueue(
+            "ota.worker.run",
+            job.job,
+            job.subject_id,
+            job_id=f"outbox-{job.id}-{job.attempts}",
+            retry=_RETRY,
+            job_timeout=self._built.settings.jobs.lease_s,
+            result_ttl=_RESULT_LIFE_S,
+            failure_ttl=_FAILURE_LIFE_S,
+        )
+
+
+_installed: list[wiring.Wiring] = []
+
+
+@cache
+def _built() -> wiring.Wiring:
+    """What ``work`` was given; a bare ``rq worker`` builds it from the environment."""
+    return _installed[0] if _installed else wiring.build(configuration.load())
