@@ -1,0 +1,110 @@
+"""The key-encryption key: 32 random bytes in a file of mode 0600, with one subkey per purpose."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from ota.hsm_adapter.errors import KeyStoreDamaged
+from ota.hsm_adapter.software.ciphers import wipe
+
+KEK_FILE: Final = "kek"
+_LENGTH: Final = 32
+NONCE_LENGTH: Final = 12
+TAG_LENGTH: Final = 16
+_OTHERS: Final = 0o077
+
+
+class Seal:
+    """AES-256-GCM for one purpose under the key-encryption key: nonce, cipher text and tag in one value."""
+
+    def __init__(self, kek: bytes | bytearray, purpose: str) -> None:
+        key = bytearray(_LENGTH)
+        HKDF(SHA256(), _LENGTH, None, f"ota {purpose}".encode()).derive_into(kek, key)
+        self._cipher = AESGCM(key)
+        wipe(key)
+        self._purpose = purpose
+
+    def __repr__(self) -> str:
+        return f"Seal({self._purpose})"
+
+    def close(self, plain: bytes | bytearray, associated: bytes) -> bytes:
+        """Encipher and authenticate together with the associated data."""
+        nonce = secrets.token_bytes(NONCE_LENGTH)
+        return nonce + self._cipher.encrypt(nonce, plain, associated)
+
+    def open(self, sealed: bytes, associated: bytes) -> bytearray:
+        """The plain value, in a buffer that can be wiped; raises KeyStoreDamaged."""
+        nonce, cipher = sealed[:NONCE_LENGTH], sealed[NONCE_LENGTH:]
+        if len(cipher) < TAG_LENGTH:
+            raise KeyStoreDamaged(f"the {self._purpose} is too short")
+        plain = bytearray(len(cipher) - TAG_LENGTH)
+        try:
+            self._cipher.decrypt_into(nonce, cipher, associated, plain)
+        except InvalidTag:
+            raise KeyStoreDamaged(f"the {self._purpose} was altered or belongs to another key") from None
+        return plain
+
+
+def seals(folder: Path, *purposes: str) -> tuple[Seal, ...]:
+    """The seals of a data folder; its key-encryption key is made on first use.
+
+    Raises KeyStoreDamaged when the file has another length or others than its owner may read it.
+    """
+    kek = _read_or_make(folder / KEK_FILE)
+    made = tuple(Seal(kek, purpose) for purpose in purposes)
+    wipe(kek)
+    return made
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Put a file in place whole or not at all, readable by its owner only, and on disk before this returns."""
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name in a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_or_make(path: Path) -> bytearray:
+    with suppress(FileExistsError):
+        _make(path)
+    if path.stat().st_mode & _OTHERS:
+        raise KeyStoreDamaged(f"{path.name} may be read by others than its owner (mode 0600 expected)")
+    kek = bytearray(path.read_bytes())
+    if len(kek) != _LENGTH:
+        raise KeyStoreDamaged(f"{path.name} has another length than {_LENGTH} bytes")
+    return kek
+
+
+def _make(path: Path) -> None:
+    """Make the file whole under another name first: two processes that start at once agree on one key."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists():
+        raise FileExistsError
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    write_private(fresh, secrets.token_bytes(_LENGTH))
+    try:
+        os.link(fresh, path)  # fails where the other process was first
+    finally:
+        fresh.unlink()
+    sync_folder(path.parent)

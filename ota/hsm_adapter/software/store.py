@@ -1,0 +1,174 @@
+"""The software HSM's keys: sealed in one file, found by name, opened for one use at a time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from ota.hsm_adapter.errors import KeyNotUsable, KeyRefused, KeyUnknown, TestKeysInProduction
+from ota.hsm_adapter.keys import KeyState
+from ota.hsm_adapter.ports import KeyEntry
+from ota.hsm_adapter.software import catalogue
+from ota.hsm_adapter.software.catalogue import Catalogue, SealedKey
+from ota.hsm_adapter.software.ciphers import Key, check_value, wipe
+from ota.hsm_adapter.software.kek import seals, write_private
+from ota.hsm_adapter.software.published import is_published
+from ota.hsm_adapter.software.weakness import weakness
+from ota.hsm_adapter.software.witness import FileWitness, GenerationWitness, check_generation
+
+if TYPE_CHECKING:
+    from ota.hsm_adapter.keys import KeyRef
+
+STORE_FILE: Final = "keys"
+PRODUCTION: Final = "production"
+_LOCK_FILE: Final = "lock"
+
+_LATER: Final = {
+    KeyState.PRE_ACTIVE: frozenset({KeyState.ACTIVE, KeyState.RETIRED}),
+    KeyState.ACTIVE: frozenset({KeyState.VERIFY_ONLY, KeyState.RETIRED}),
+    KeyState.VERIFY_ONLY: frozenset({KeyState.RETIRED}),
+    KeyState.RETIRED: frozenset[KeyState](),
+}
+
+
+class KeyStore:
+    """The keys of one data folder. Several threads and processes may use it; one at a time changes it.
+
+    ``witness`` remembers the generation; the default is a sealed file beside the store. Opening raises
+    KeyStoreDamaged for a store that was altered or rolled back, TestKeysInProduction where it holds test keys.
+    """
+
+    def __init__(self, folder: Path, *, environment: str, witness: GenerationWitness | None = None) -> None:
+        self._folder = folder
+        self._production = environment == PRODUCTION
+        self._key_seal, self._catalogue_seal, witness_seal = seals(folder, "key", "catalogue", "generation")
+        self._witness = witness or FileWitness(folder, witness_seal)
+        self._guard = RLock()
+        self._generation = 0
+        self._keys: Mapping[KeyRef, SealedKey] = {}
+        self.refresh()
+
+    def __repr__(self) -> str:
+        return f"KeyStore({len(self._keys)} keys, generation {self._generation})"
+
+    @property
+    def generation(self) -> int:
+        """Goes up with every change; whoever keeps something made from keys compares it."""
+        return self._generation
+
+    def entries(self) -> Sequence[KeyEntry]:
+        """The catalogue, ordered by name."""
+        return sorted((key.entry for key in self._keys.values()), key=lambda entry: str(entry.ref))
+
+    def entry(self, ref: KeyRef) -> KeyEntry:
+        """One line of the catalogue; raises KeyUnknown."""
+        return self._sealed(ref).entry
+
+    def opened(self, ref: KeyRef) -> bytearray:
+        """The key in a buffer that the caller wipes; raises KeyUnknown, KeyStoreDamaged."""
+        sealed = self._sealed(ref)
+        return self._key_seal.open(sealed.sealed, catalogue.associated_data(sealed.entry))
+
+    def refresh(self) -> None:
+        """Take over what another process changed; raises KeyStoreDamaged, TestKeysInProduction."""
+        with self._guard, self._locked():
+            loaded = self._load()
+            if loaded.generation > (self._witness.generation() or 0):
+                self._witness.advance(loaded.generation)  # a crash came between the store and its record
+            self._take(loaded)
+
+    def add(
+        self, keys: Mapping[KeyRef, Key], *, test: bool, state: KeyState = KeyState.ACTIVE
+    ) -> Sequence[KeyEntry]:
+        """Seal new keys into the store, all or none.
+
+        Raises KeyRefused for a name that is taken, and unless ``test`` marks them, for weak and published keys;
+        TestKeysInProduction for marked ones where they may not be.
+        """
+        if test and self._production:
+            raise TestKeysInProduction
+        with self._guard, self._locked():
+            present = self._load()
+            taken = {key.entry.ref for key in present.keys}
+            fresh = [self._seal(ref, key, state, taken, test=test) for ref, key in keys.items()]
+            self._save(Catalogue(present.generation + 1, (*present.keys, *fresh)))
+        return [key.entry for key in fresh]
+
+    def change_state(self, ref: KeyRef, state: KeyState) -> None:
+        """Move a key on in its life; raises KeyUnknown, KeyNotUsable for a step that is not one."""
+        with self._guard, self._locked():
+            present = self._load()
+            found = [key for key in present.keys if key.entry.ref == ref]
+            if not found:
+                raise KeyUnknown(ref)
+            if state not in _LATER[found[0].entry.state]:
+                raise KeyNotUsable(ref, found[0].entry.state)
+            others = tuple(key for key in present.keys if key.entry.ref != ref)
+            self._save(Catalogue(present.generation + 1, (*others, self._restated(found[0], state))))
+
+    def _sealed(self, ref: KeyRef) -> SealedKey:
+        found = self._keys.get(ref)
+        if found is None:
+            raise KeyUnknown(ref)
+        return found
+
+    def _seal(self, ref: KeyRef, key: Key, state: KeyState, taken: set[KeyRef], *, test: bool) -> SealedKey:
+        if ref in taken:
+            raise KeyRefused(ref, "the name is taken")
+        if len(key) != ref.algorithm.key_length:
+            raise KeyRefused(ref, f"not {ref.algorithm.key_length} bytes")
+        if not test:
+            _check_secret(ref, key)
+        entry = KeyEntry(ref, state, check_value(ref.algorithm, key), test)
+        return SealedKey(entry, self._key_seal.close(key, catalogue.associated_data(entry)))
+
+    def _restated(self, sealed: SealedKey, state: KeyState) -> SealedKey:
+        entry = replace(sealed.entry, state=state)
+        key = self._key_seal.open(sealed.sealed, catalogue.associated_data(sealed.entry))
+        closed = self._key_seal.close(key, catalogue.associated_data(entry))
+        wipe(key)
+        return SealedKey(entry, closed)
+
+    def _load(self) -> Catalogue:
+        remembered = self._witness.generation()  # read first: a newer file than remembered is no roll-back
+        path = self._folder / STORE_FILE
+        if not path.exists():
+            check_generation(None, remembered)
+            return Catalogue(0, ())
+        stored = catalogue.read(path.read_bytes(), self._catalogue_seal)
+        check_generation(stored.generation, remembered)
+        return stored
+
+    def _save(self, changed: Catalogue) -> None:
+        if self._witness.generation() is None:
+            self._witness.advance(0)  # a store whose record is missing is refused, so the record comes first
+        write_private(self._folder / STORE_FILE, catalogue.write(changed, self._catalogue_seal))
+        self._witness.advance(changed.generation)
+        self._take(changed)
+
+    def _take(self, loaded: Catalogue) -> None:
+        if self._production and any(key.entry.test for key in loaded.keys):
+            raise TestKeysInProduction
+        self._keys = MappingProxyType({key.entry.ref: key for key in loaded.keys})
+        self._generation = loaded.generation
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time; the lock goes with the process that dies."""
+        with (self._folder / _LOCK_FILE).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _check_secret(ref: KeyRef, key: Key) -> None:
+    why = weakness(ref.algorithm, key) or (
+        "published in documents or test vectors" if is_published(key) else None
+    )
+    if why:
+        raise KeyRefused(ref, why)
