@@ -1,0 +1,1 @@
+"""The one truth about which card sits on which element, and the inventory of card numbers."""
