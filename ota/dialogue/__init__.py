@@ -1,0 +1,1 @@
+"""The server-driven conversation with a card: a batch out, its results in, the next batch."""
