@@ -1,0 +1,1 @@
+"""The books: double entry in whole fen, written once and never changed."""

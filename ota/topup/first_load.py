@@ -1,0 +1,61 @@
+"""The first load of a new card, in the conversation that issued it; `ota.wiring` hands this to issuance."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from ota.card.apdu import Response
+from ota.card.batch import BatchCommand
+from ota.card.meanings import CommandKind
+from ota.card.problems import problem_for
+from ota.card.purse import LoadAnswer
+from ota.core.principal import Principal
+from ota.core.values import CardNumber, Fen
+from ota.dialogue.plan import Step, Talk
+from ota.topup.contact import Traces
+from ota.topup.loads import Loads
+from ota.topup.plan import PLAN, TopupPlan
+from ota.topup.service import NewTopup, Topups
+
+
+class FirstLoads:
+    """Orders, proves and drives a first load for whoever issues the card."""
+
+    def __init__(self, topups: Topups, loads: Loads, plan: TopupPlan) -> None:
+        self._topups = topups
+        self._loads = loads
+        self._plan = plan
+
+    def order_first_load(
+        self,
+        tx: Connection,
+        caller: Principal,
+        key: str,
+        card: CardNumber,
+        amount: Fen,
+        payment: str,
+        issuance_id: str,
+    ) -> str:
+        """Make a paid top-up order for a card that is about to be issued; returns its id."""
+        return self._topups.first_load(tx, caller, key, NewTopup(card, amount, payment), issuance_id)
+
+    def book_fee(self, tx: Connection, caller: Principal, order_id: str, fee: Fen, payment: str) -> None:
+        """Book the signed payment of an issuance fee."""
+        self._topups.book_fee(tx, caller, order_id, fee, payment)
+
+    def opening(self, order_id: str) -> tuple[Sequence[BatchCommand], Mapping[str, object]]:
+        """SELECT and INITIALIZE FOR LOAD with a challenge, and the context of their answers."""
+        commands, context = self._plan.first_question(order_id)
+        return commands, {**context, "order_id": order_id}
+
+    def check_proof(self, context: Mapping[str, object], answer: Response) -> None:
+        """Raise unless the answer to INITIALIZE FOR LOAD carries a MAC1 of the new card."""
+        if not answer.sw.is_success:
+            raise problem_for(CommandKind.INITIALIZE_FOR_LOAD, answer.sw)
+        self._loads.check(str(context["order_id"]), str(context["nonce"]), LoadAnswer.parse(answer.data))
+
+    def carry_on(self, talk: Talk, order_id: str, context: Mapping[str, object], answer: Response) -> Step:
+        """Take that answer as the top-up's own: the session goes on as a top-up."""
+        step = self._plan.take_answer(replace(talk, subject_id=order_id, context=context), answer, Traces())
+        return step.as_plan(PLAN, order_id)

@@ -1,0 +1,6 @@
+"""What top-up does later: names of jobs; `ota.wiring` says which service method each one runs."""
+
+from typing import Final
+
+SETTLE_SILENT_LOAD: Final = "settle_silent_load"
+"""Subject: a load attempt. Calls it uncertain when its MAC2 left and nothing came back."""

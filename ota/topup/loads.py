@@ -1,0 +1,225 @@
+"""The load itself: meet the card, decide what became of earlier attempts, authorise, confirm.
+
+The decision protocol of MONEY.md. The wallet's session, a terminal and a service desk all come through here.
+Each method is a few short phases; no row is locked while the HSM works.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from ota.card.purse import Load, LoadAnswer
+from ota.core.clock import Clock
+from ota.core.errors import OtaError
+from ota.core.ids import new_id
+from ota.core.values import CardTime, Mac4
+from ota.hsm_adapter.errors import TacWrong
+from ota.registry import cards
+from ota.store import outbox
+from ota.store.phases import Store
+from ota.topup import attempts, orders
+from ota.topup.attempts import Attempt, Challenge
+from ota.topup.contact import Contact, Traces, new_challenge
+from ota.topup.decision import Sighting, decide
+from ota.topup.errors import ChallengeSuperseded, NotLoadable
+from ota.topup.jobs import SETTLE_SILENT_LOAD
+from ota.topup.orders import TopupOrder
+from ota.topup.outcome import Arrived, AskAgain, Authorised, Decision, Stopped
+from ota.topup.rules import RuleBook
+from ota.topup.settlement import SETTLE, book_loaded
+from ota.topup.states import ATTEMPT, AttemptEvent, AttemptState, TopupEvent, TopupState
+from ota.topup.vault import LoadVault
+
+SILENCE: Final = timedelta(minutes=2)
+"""How long a phone may keep a MAC2 before the attempt is called uncertain; nothing is decided by it."""
+
+
+_LOADABLE: Final = frozenset({TopupState.PAID, TopupState.LOADING, TopupState.UNCERTAIN})
+
+
+class Loads:
+    """Drives loads of any card that the rule book knows."""
+
+    def __init__(self, store: Store, vault: LoadVault, rules: RuleBook, clock: Clock) -> None:
+        self._store = store
+        self._vault = vault
+        self._rules = rules
+        self._clock = clock
+
+    def meet(self, order_id: str) -> Contact | Arrived:
+        """Put a new question to the card of an order: it replaces every older one.
+
+        Raises NotLoadable, CardNotUsable, CardOutsideProvince.
+        """
+        now = self._clock.now()
+        with self._store.begin() as tx:
+            order = orders.get(tx, order_id)
+            known = cards.lock(tx, order.card, order.city, now)
+            order = orders.lock(tx, order_id)
+            if order.state is TopupState.LOADED:
+                return Arrived(order)
+            if order.state not in _LOADABLE:
+                raise NotLoadable(order.state)
+            known.require_usable()
+            live = attempts.live(tx, order.card)
+            rules = self._rules.of_card(order.card)
+            challenge = new_challenge(order, live, rules)
+            attempts.ask(tx, challenge, now)
+        return Contact(order, challenge, live, rules)
+
+    def answer(self, order_id: str, nonce: str, answer: LoadAnswer, traces: Traces) -> Decision:
+        """Take a card's answer to INITIALIZE FOR LOAD: settle the live attempt, then authorise this order's load.
+
+        An exact repetition gets the same MAC2. Raises ChallengeSuperseded, Mac1Wrong and the HSM's errors; then
+        nothing has changed.
+        """
+        with self._store.read() as tx:
+            order = orders.get(tx, order_id)
+            challenge = _own_challenge(tx, order_id, nonce)
+            live = attempts.live(tx, order.card)
+
+        load = Load(challenge.amount, challenge.terminal.to_bytes(), answer)
+        self._vault.check_mac1(order.card, load)
+        proven = live is not None and self._is_proven(live, traces)
+
+        with self._store.begin() as tx:
+            decided = self._decide(tx, order, challenge, load, proven=proven)
+
+        if isinstance(decided, Attempt):
+            return Authorised(decided, self._vault.authorise_load(decided.card, decided.load))
+        return decided
+
+    def check(self, order_id: str, nonce: str, answer: LoadAnswer) -> None:
+        """Raise Mac1Wrong unless this is the card's answer to the question; decides and changes nothing."""
+        with self._store.read() as tx:
+            challenge = _own_challenge(tx, order_id, nonce)
+        self._vault.check_mac1(challenge.card, Load(challenge.amount, challenge.terminal.to_bytes(), answer))
+
+    def confirm(self, attempt_id: str, tac: Mac4) -> TopupOrder:
+        """Take the TAC of CREDIT FOR LOAD: the load is proven. Raises TacWrong; the attempt then stays in doubt."""
+        with self._store.read() as tx:
+            attempt = attempts.get(tx, attempt_id)
+
+        try:
+            self._vault.verify_tac(attempt.card, attempt.load, tac)
+        except TacWrong:
+            self.doubt(attempt_id, "tac_wrong")
+            raise
+
+        with self._store.begin() as tx:
+            return self._prove(tx, attempt_id, "tac")
+
+    def doubt(self, attempt_id: str, why: str) -> TopupOrder:
+        """Note that a MAC2 left and no proof came back. Changes nothing that is decided already."""
+        now = self._clock.now()
+        with self._store.begin() as tx:
+            attempt = attempts.get(tx, attempt_id)
+            cards.lock(tx, attempt.card, orders.get(tx, attempt.order_id).city, now)
+            order = orders.lock(tx, attempt.order_id)
+            attempt = attempts.get(tx, attempt_id)
+            if not ATTEMPT.allows(attempt.state, AttemptEvent.SILENT):
+                return order
+            attempt.step(tx, AttemptEvent.SILENT, now)
+            attempts.note(tx, order.id, attempt.id, "no_proof", {"why": why}, now)
+            return order.step(tx, TopupEvent.LOAD_IN_DOUBT, now)
+
+    def _is_proven(self, live: Attempt, traces: Traces) -> bool:
+        return traces.in_journal(live.load) or any(
+            self._vault.is_tac_of(live.card, live.load, tac) for tac in traces.tacs
+        )
+
+    def _decide(
+        self, tx: Connection, order: TopupOrder, challenge: Challenge, load: Load, *, proven: bool
+    ) -> Attempt | Arrived | AskAgain | Stopped:
+        now = self._clock.now()
+        known = cards.lock(tx, order.card, order.city, now)
+        order = orders.lock(tx, order.id)
+        if (repeated := _repetition(tx, challenge.nonce, load.answer)) is not None:
+            return repeated
+        live = attempts.live(tx, order.card)
+        _require_fresh(_own_challenge(tx, order.id, challenge.nonce), live)
+        known.require_usable()
+        attempts.use(tx, challenge.nonce, attempts.answer_digest(load.answer), now)
+
+        rules = self._rules.of_card(order.card)
+        counter = load.answer.online_atc
+        verdict = decide(
+            Sighting(
+                counter=counter,
+                attempt=live.counter if live is not None else None,
+                expected=known.last_atc,
+                foreign_loads=rules.city.load.foreign_loads,
+                proven=proven,
+            )
+        )
+        settle = SETTLE[verdict]
+        stop = settle(tx, known, live, order, counter, now)
+        if stop is not None:
+            return stop
+        return self._authorise(tx, orders.lock(tx, order.id), load, challenge, now)
+
+    def _authorise(
+        self, tx: Connection, order: TopupOrder, load: Load, challenge: Challenge, now: datetime
+    ) -> Attempt | Arrived | AskAgain | Stopped:
+        if order.state is TopupState.LOADED:
+            return Arrived(order)
+        if order.state is not TopupState.PAID:
+            return Stopped(NotLoadable(order.state))
+        if load.amount != order.amount:
+            return AskAgain()
+        try:
+            self._rules.of_card(order.card).city.limits.check_load(order.amount, load.answer.balance)
+        except OtaError as problem:
+            return Stopped(problem)
+        timed = Load(load.amount, load.terminal, load.answer, CardTime.at(now), load.transaction_type)
+        attempt = Attempt(
+            new_id("att"), order.id, order.card, challenge.nonce, AttemptState.AUTHORISED, timed
+        )
+        attempts.insert(tx, attempt, now)
+        order.step(tx, TopupEvent.LOAD_AUTHORISED, now, {"attempt": attempt.id})
+        outbox.stage(tx, SETTLE_SILENT_LOAD, attempt.id, due_at=now + SILENCE)
+        return attempt
+
+    def _prove(self, tx: Connection, attempt_id: str, kind: str) -> TopupOrder:
+        now = self._clock.now()
+        attempt = attempts.get(tx, attempt_id)
+        order = orders.get(tx, attempt.order_id)
+        known = cards.lock(tx, attempt.card, order.city, now)
+        order = orders.lock(tx, attempt.order_id)
+        attempt = attempts.get(tx, attempt_id)
+        if attempt.state is AttemptState.LOADED:
+            return order
+        if not ATTEMPT.allows(attempt.state, AttemptEvent.PROVEN):
+            # A TAC for a MAC2 that a fresh MAC1 had proven dead: one of the two cannot be true.
+            attempts.note(tx, order.id, attempt.id, "tac_after_decision", {"state": attempt.state}, now)
+            cards.freeze(tx, known, "tac_after_decision", now)
+            return order
+        return book_loaded(tx, attempt, kind, now)
+
+
+def _own_challenge(tx: Connection, order_id: str, nonce: str) -> Challenge:
+    challenge = attempts.find_challenge(tx, nonce)
+    if challenge is None or challenge.order_id != order_id:
+        raise ChallengeSuperseded
+    return challenge
+
+
+def _repetition(tx: Connection, nonce: str, answer: LoadAnswer) -> Attempt | Arrived | None:
+    """The attempt that this very answer led to before, as long as its MAC2 may still be given out."""
+    attempt = attempts.of_nonce(tx, nonce)
+    if attempt is None or attempts.answer_digest(attempt.load.answer) != attempts.answer_digest(answer):
+        return None
+    if attempt.state is AttemptState.LOADED:
+        return Arrived(orders.get(tx, attempt.order_id))
+    if attempt.state is not AttemptState.AUTHORISED:
+        raise ChallengeSuperseded
+    return attempt
+
+
+def _require_fresh(challenge: Challenge, live: Attempt | None) -> None:
+    """The newest question, not answered before, and put after the attempt that it is to decide."""
+    if not challenge.open or challenge.after_attempt != (live.id if live is not None else None):
+        raise ChallengeSuperseded

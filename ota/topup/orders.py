@@ -1,0 +1,130 @@
+"""Top-up orders as rows: read, lock, step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, select
+
+from ota.core.errors import NotFound
+from ota.core.values import CardNumber, CityCode, Fen
+from ota.store import history
+from ota.topup.models import topup_order
+from ota.topup.states import TOPUP, TopupEvent, TopupState
+
+
+@dataclass(frozen=True, slots=True)
+class TopupOrder:
+    """One order: an amount for a card, and where its money is."""
+
+    id: str
+    caller_id: str
+    idempotency_key: str
+    card: CardNumber
+    city: CityCode
+    amount: Fen
+    state: TopupState
+    issuance_id: str | None
+    created_at: datetime
+
+    def step(
+        self, tx: Connection, event: TopupEvent, now: datetime, detail: Mapping[str, object] | None = None
+    ) -> TopupOrder:
+        """Take one step of the state machine and write it into the history; raises NotInThisState.
+
+        The caller holds the row's lock.
+        """
+        after = TOPUP.after(self.state, event)
+        tx.execute(
+            topup_order.update().where(topup_order.c.id == self.id).values(state=after, updated_at=now)
+        )
+        history.record(
+            tx,
+            kind="topup",
+            subject_id=self.id,
+            before=self.state,
+            event=event,
+            after=after,
+            at=now,
+            detail=detail,
+        )
+        return replace(self, state=after)
+
+
+def insert(tx: Connection, order: TopupOrder) -> None:
+    """Write a new order."""
+    tx.execute(
+        topup_order.insert().values(
+            id=order.id,
+            caller_id=order.caller_id,
+            idempotency_key=order.idempotency_key,
+            card_no=order.card.digits,
+            city=order.city.code,
+            amount_fen=order.amount.amount,
+            state=order.state,
+            issuance_id=order.issuance_id,
+            created_at=order.created_at,
+            updated_at=order.created_at,
+        )
+    )
+    history.record(
+        tx,
+        kind="topup",
+        subject_id=order.id,
+        before=None,
+        event="created",
+        after=order.state,
+        at=order.created_at,
+    )
+
+
+def get(tx: Connection, order_id: str) -> TopupOrder:
+    """The order; raises NotFound."""
+    return _one(tx.execute(select(topup_order).where(topup_order.c.id == order_id)).one_or_none())
+
+
+def lock(tx: Connection, order_id: str) -> TopupOrder:
+    """The order with its row locked until the phase ends; raises NotFound."""
+    query = select(topup_order).where(topup_order.c.id == order_id).with_for_update()
+    return _one(tx.execute(query).one_or_none())
+
+
+def by_key(tx: Connection, caller_id: str, key: str) -> TopupOrder | None:
+    """The order that this caller made with this Idempotency-Key, or None."""
+    row = tx.execute(
+        select(topup_order).where(topup_order.c.caller_id == caller_id, topup_order.c.idempotency_key == key)
+    ).one_or_none()
+    return _order(row) if row is not None else None
+
+
+def unfinished(tx: Connection, card: CardNumber) -> list[TopupOrder]:
+    """The card's orders whose money is paid and not in the purse yet, oldest first."""
+    waiting = (TopupState.PAID, TopupState.LOADING, TopupState.UNCERTAIN)
+    rows = tx.execute(
+        select(topup_order)
+        .where(topup_order.c.card_no == card.digits, topup_order.c.state.in_(waiting))
+        .order_by(topup_order.c.created_at, topup_order.c.id)
+    )
+    return [_order(row) for row in rows]
+
+
+def _one(row: Row[tuple[object, ...]] | None) -> TopupOrder:
+    if row is None:
+        raise NotFound
+    return _order(row)
+
+
+def _order(row: Row[tuple[object, ...]]) -> TopupOrder:
+    return TopupOrder(
+        id=row.id,
+        caller_id=row.caller_id,
+        idempotency_key=row.idempotency_key,
+        card=CardNumber(row.card_no),
+        city=CityCode(row.city),
+        amount=Fen(row.amount_fen),
+        state=TopupState(row.state),
+        issuance_id=row.issuance_id,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,90 @@
+"""What each verdict does to the attempt, the order and the card, in one transaction that holds the card's lock."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from ota.registry import cards
+from ota.topup import attempts, orders
+from ota.topup.attempts import Attempt
+from ota.topup.decision import Verdict
+from ota.topup.errors import CardFrozen, StillUncertain
+from ota.topup.orders import TopupOrder
+from ota.topup.outcome import Stopped
+from ota.topup.states import ATTEMPT, AttemptEvent, TopupEvent
+
+Settle = Callable[[Connection, cards.Card, Attempt | None, TopupOrder, int, datetime], Stopped | None]
+
+
+def book_loaded(tx: Connection, attempt: Attempt, kind: str, now: datetime) -> TopupOrder:
+    """The attempt is in the purse: it, its order and the card's counter move on together."""
+    attempt.step(tx, AttemptEvent.PROVEN, now)
+    attempts.note(tx, attempt.order_id, attempt.id, kind, {"counter": attempt.counter, "loaded": True}, now)
+    cards.saw_counter(tx, attempt.card, attempt.counter + 1, now)
+    return orders.lock(tx, attempt.order_id).step(tx, TopupEvent.LOAD_PROVEN, now, {"attempt": attempt.id})
+
+
+def _go_on(
+    tx: Connection, known: cards.Card, _live: Attempt | None, order: TopupOrder, counter: int, now: datetime
+) -> None:
+    if known.last_atc not in (None, counter):
+        attempts.note(
+            tx, order.id, None, "loaded_elsewhere", {"expected": known.last_atc, "seen": counter}, now
+        )
+    cards.saw_counter(tx, known.number, counter, now)
+
+
+def _it_arrived(
+    tx: Connection, _known: cards.Card, live: Attempt | None, _order: TopupOrder, _counter: int, now: datetime
+) -> None:
+    assert live is not None  # noqa: S101  the verdict speaks of a live attempt
+    book_loaded(tx, live, "fresh_mac1", now)
+
+
+def _it_did_not_arrive(
+    tx: Connection, known: cards.Card, live: Attempt | None, _order: TopupOrder, counter: int, now: datetime
+) -> None:
+    assert live is not None  # noqa: S101  the verdict speaks of a live attempt
+    live.step(tx, AttemptEvent.DISPROVEN, now)
+    attempts.note(tx, live.order_id, live.id, "fresh_mac1", {"counter": counter, "loaded": False}, now)
+    orders.lock(tx, live.order_id).step(tx, TopupEvent.LOAD_DISPROVEN, now)
+    cards.saw_counter(tx, known.number, counter, now)
+
+
+def _nobody_knows(
+    tx: Connection, _known: cards.Card, live: Attempt | None, _order: TopupOrder, counter: int, now: datetime
+) -> Stopped:
+    assert live is not None  # noqa: S101  the verdict speaks of a live attempt
+    attempts.note(tx, live.order_id, live.id, "unproven_counter", {"counter": counter}, now)
+    if ATTEMPT.allows(live.state, AttemptEvent.SILENT):
+        live.step(tx, AttemptEvent.SILENT, now)
+        orders.lock(tx, live.order_id).step(tx, TopupEvent.LOAD_IN_DOUBT, now)
+    return Stopped(StillUncertain())
+
+
+def _alarm(
+    tx: Connection, known: cards.Card, live: Attempt | None, order: TopupOrder, counter: int, now: datetime
+) -> Stopped:
+    about = live.order_id if live is not None else order.id
+    attempts.note(
+        tx,
+        about,
+        live.id if live is not None else None,
+        "counter_jumped",
+        {"expected": live.counter if live is not None else known.last_atc, "seen": counter},
+        now,
+    )
+    cards.freeze(tx, known, "counter_jumped", now)
+    return Stopped(CardFrozen())
+
+
+SETTLE: Final[Mapping[Verdict, Settle]] = {
+    Verdict.FREE: _go_on,
+    Verdict.LOADED: _it_arrived,
+    Verdict.NOT_LOADED: _it_did_not_arrive,
+    Verdict.UNPROVEN: _nobody_knows,
+    Verdict.LOADED_ELSEWHERE: _alarm,
+    Verdict.JUMPED: _alarm,
+}
