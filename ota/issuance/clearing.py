@@ -1,0 +1,70 @@
+"""Takes an unfinished card off the element again: through a channel of its own, whatever broke the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from ota.card.batch import BatchCommand
+from ota.card.meanings import CommandKind
+from ota.card.problems import problem_for
+from ota.core.errors import CardProblem, NextAction, OtaError
+from ota.dialogue.plan import Progress, Step, fail, send
+from ota.hsm_adapter.ports import Hsm
+from ota.issuance.channels import Doors
+from ota.issuance.records import Records
+from ota.issuance.script import wrapped
+from ota.issuance.states import IssuanceEvent, IssuanceState
+from ota.issuance.visit import Turn, Visit, fresh_nonce, knock
+from ota.issuance.work import Phase, Work, problem_from_json, problem_to_json
+
+CLEARING: Final = Progress("clear", 50, "Removing an unfinished card", "正在清理未完成的卡片")
+
+
+class CalledOff(CardProblem):
+    """The order was called off; what it had put on the element is removed."""
+
+    code = "issuance_cancelled"
+    next_action = NextAction.NONE
+    english = "The order was called off and the element is clear."
+    chinese = "订单已取消, 安全芯片已清理。"
+
+
+class Clearing:
+    """From a broken or cancelled build to an empty element."""
+
+    def __init__(self, hsm: Hsm, doors: Doors, records: Records) -> None:
+        self._hsm = hsm
+        self._doors = doors
+        self._records = records
+
+    def start(self, visit: Visit, problem: OtaError) -> Step:
+        """Give the build up because of a problem, which the session will end with."""
+        fresh = replace(visit, door=self._doors.find(visit.door.element, visit.order.se_id))
+        events = (IssuanceEvent.CHANNEL_OPENED, IssuanceEvent.ROLL_BACK_STARTED)
+        return self.knock(fresh, problem).and_record(
+            self._records.progressed(visit.order.id, visit.door, *events)
+        )
+
+    def knock(self, visit: Visit, problem: OtaError | None = None) -> Step:
+        """Ask the security domain to open for the clearing."""
+        kept = problem_to_json(problem) if problem is not None else {}
+        work = Work(Phase.CLEAR_KNOCK, visit.door.request.host_challenge, fresh_nonce(), lead=2, problem=kept)
+        return send(knock(visit.door), work.to_json(), CLEARING)
+
+    def clear(self, visit: Visit, work: Work, lead: Sequence[BatchCommand]) -> Step:
+        """DELETE everything that the order may have put there."""
+        assert work.channel is not None  # noqa: S101  just opened
+        channel, sent, tickets = wrapped(self._hsm, work.channel, visit.script.clear())
+        following = replace(work, phase=Phase.CLEAR, channel=channel, lead=len(lead), tickets=tuple(tickets))
+        return send((*lead, *sent), following.to_json(), CLEARING)
+
+    def cleared(self, turn: Turn) -> Step:
+        """Answers to the deletions."""
+        visit = turn.visit
+        problem = problem_from_json(turn.work.problem) if turn.work.problem else CalledOff()
+        if not turn.report.is_complete:
+            return fail(problem_for(CommandKind.DELETE, turn.stopped[1].sw), visit.outcome)
+        abandoned = replace(visit, order=replace(visit.order, state=IssuanceState.ABANDONED))
+        return fail(problem, abandoned.outcome).and_record(self._records.cleared(visit.order.id))

@@ -1,0 +1,52 @@
+"""What an issuance asks of top-up: orders and payments, and a first load in the same conversation.
+
+Top-up stands beside issuance and neither imports the other: `ota.wiring` hands this in.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from ota.card.apdu import Response
+from ota.card.batch import BatchCommand
+from ota.core.principal import Principal
+from ota.core.values import CardNumber, Fen
+from ota.dialogue.plan import Step, Talk
+
+
+class Cashier(Protocol):
+    """Takes the money of an issuance."""
+
+    def order_first_load(
+        self,
+        tx: Connection,
+        caller: Principal,
+        key: str,
+        card: CardNumber,
+        amount: Fen,
+        payment: str,
+        issuance_id: str,
+    ) -> str:
+        """Make a paid top-up order for a card that is about to be issued; returns its id."""
+        ...
+
+    def book_fee(self, tx: Connection, caller: Principal, order_id: str, fee: Fen, payment: str) -> None:
+        """Book the signed payment of a fee."""
+        ...
+
+
+class FirstLoads(Protocol):
+    """Drives the load that follows an issuance without a further round trip."""
+
+    def opening(self, order_id: str) -> tuple[Sequence[BatchCommand], Mapping[str, object]]:
+        """SELECT and INITIALIZE FOR LOAD with a challenge, and what must be remembered until their answers come."""
+        ...
+
+    def check_proof(self, context: Mapping[str, object], answer: Response) -> None:
+        """Raise unless the answer to INITIALIZE FOR LOAD carries a MAC1 of the new card."""
+        ...
+
+    def carry_on(self, talk: Talk, order_id: str, context: Mapping[str, object], answer: Response) -> Step:
+        """Take that answer as the top-up's own: the session goes on as a top-up."""
+        ...

@@ -1,0 +1,67 @@
+"""The rows of issuance: orders, the steps they took, and failed openings of a security domain."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+from ota.issuance.states import IssuanceState
+from ota.store.append_only import append_only
+from ota.store.schema import metadata
+from ota.store.types import Json, UtcDateTime, choice
+
+_OPEN = text("state NOT IN ('active', 'abandoned')")
+
+issuance_order = Table(
+    "issuance_order",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("caller_id", String(64), nullable=False),
+    Column("idempotency_key", String(200), nullable=False),
+    Column("city", String(4), nullable=False),
+    Column("product", String(64), nullable=False),
+    Column("se_id", String(128), nullable=False),
+    Column("card_no", String(19), nullable=False, unique=True),
+    Column("state", choice(IssuanceState), nullable=False),
+    Column("fee_fen", BigInteger, nullable=False),
+    Column("first_load_id", String(40), nullable=True),
+    Column("issued_on", String(8), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    CheckConstraint("fee_fen >= 0", name="fee_not_negative"),
+    UniqueConstraint("caller_id", "idempotency_key"),
+    # Two orders for the same card on the same element would personalise over each other.
+    Index(
+        "uq_issuance_order_open", "se_id", "product", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN
+    ),
+)
+
+issuance_step = append_only(
+    Table(
+        "issuance_step",
+        metadata,
+        Column("id", String(40), primary_key=True),
+        Column("order_id", String(40), nullable=False, index=True),
+        Column("step", String(32), nullable=False),
+        Column("data", Json, nullable=False),
+        Column("at", UtcDateTime, nullable=False),
+    )
+)
+
+channel_opening = Table(
+    "channel_opening",
+    metadata,
+    Column("se_id", String(128), primary_key=True),
+    Column("sd_aid", String(32), primary_key=True),
+    Column("key_version", Integer, primary_key=True),
+    Column("failed", Integer, nullable=False),  # in a row; an opening that works sets it to zero
+    Column("updated_at", UtcDateTime, nullable=False),
+    CheckConstraint("failed >= 0", name="failed_not_negative"),
+)

@@ -1,0 +1,247 @@
+"""What a wallet may do with an issuance: ask whether, order, look, call off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from ota.card.product import Product
+from ota.cities.loader import Cities
+from ota.cities.profile import City
+from ota.core.clock import Clock
+from ota.core.errors import BadRequest, Conflict, NextAction, NotFound
+from ota.core.ids import new_id
+from ota.core.principal import Principal
+from ota.core.values import CARD_ZONE, CardNumber, Fen
+from ota.issuance import channels, orders
+from ota.issuance.channels import Door
+from ota.issuance.first_load import Cashier
+from ota.issuance.orders import IssuanceOrder
+from ota.issuance.script import Script
+from ota.issuance.states import ISSUANCE, IssuanceEvent, IssuanceState
+from ota.registry import cards, numbers
+from ota.registry.states import NumberState
+from ota.store import history
+from ota.store.phases import Store
+
+
+class ElementTaken(Conflict):
+    """The element has a card of this product, or another order is putting one there."""
+
+    code = "element_taken"
+    next_action = NextAction.RESUME
+    english = "This secure element already has such a card, or one is being issued to it."
+    chinese = "该安全芯片已有此类卡片, 或正在开卡。"
+
+
+class FeeNotPaid(BadRequest):
+    """The city asks a fee for a card, and no payment came with the order."""
+
+    code = "fee_not_paid"
+
+    def __init__(self, fee: Fen) -> None:
+        super().__init__(
+            english=f"The city's fee of {fee.amount} fen must be paid with the order.",
+            chinese=f"开卡需支付工本费 {fee.amount} 分。",
+            details={"fee_fen": fee.amount},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLoad:
+    """Money that goes onto the card as soon as it is active."""
+
+    amount: Fen
+    payment: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewIssuance:
+    """What a wallet orders: a card of a city for an element."""
+
+    city: str
+    se_id: str
+    payment: str | None = None
+    first_load: FirstLoad | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """Whether an element may take a card of a city now, and what stands against it."""
+
+    city: City
+    conflicts: tuple[str, ...]
+
+
+class Issuances:
+    """Issuance orders of wallets."""
+
+    def __init__(
+        self, store: Store, cities: Cities, products: Mapping[str, Product], cashier: Cashier, clock: Clock
+    ) -> None:
+        self._store = store
+        self._cities = cities
+        self._products = products
+        self._cashier = cashier
+        self._clock = clock
+
+    def offers(self) -> list[tuple[City, Product]]:
+        """Every live city with the product that it issues."""
+        return [(city, self._products[city.product]) for city in self._cities if city.live]
+
+    def eligibility(self, caller: Principal, city_name: str, se_id: str) -> Eligibility:
+        """Look whether an order would be taken; promises nothing. Raises CityUnknown."""
+        city = self._cities.by_name(city_name)
+        with self._store.read() as tx:
+            conflicts = [] if city.live else ["city_not_live"]
+            if any(card.product == city.product for card in cards.on_element(tx, se_id)):
+                conflicts.append("card_on_element")
+            others = [order for order in orders.unfinished(tx, se_id) if order.product == city.product]
+            if others:
+                conflicts.append(
+                    "order_open" if others[0].caller_id == caller.id else "order_of_another_wallet"
+                )
+            if not _has_free_number(tx, city):
+                conflicts.append("numbers_exhausted")
+        return Eligibility(city, tuple(conflicts))
+
+    def order(self, caller: Principal, key: str, wanted: NewIssuance) -> IssuanceOrder:
+        """Make an order and hold a card number for it; the same key gives the same order again.
+
+        Raises CityUnknown, CityNotLive, ElementTaken, FeeNotPaid, NumbersExhausted and the errors of payments.
+        """
+        city = self._cities.by_name(wanted.city).require_live()
+        if city.issuance_fee and wanted.payment is None:
+            raise FeeNotPaid(city.issuance_fee)
+        try:
+            with self._store.begin() as tx:
+                known = orders.by_key(tx, caller.id, key)
+                return known if known is not None else self._insert(tx, caller, key, wanted, city)
+        except IntegrityError as error:  # the partial index: one open order per element and product
+            raise ElementTaken from error
+
+    def get(self, caller: Principal, order_id: str) -> IssuanceOrder:
+        """The caller's order; raises NotFound for anybody else's."""
+        with self._store.read() as tx:
+            return _own(orders.get(tx, order_id), caller)
+
+    def unfinished(self, caller: Principal, se_id: str) -> list[IssuanceOrder]:
+        """The caller's orders for an element that still need a session."""
+        with self._store.read() as tx:
+            return [order for order in orders.unfinished(tx, se_id) if order.caller_id == caller.id]
+
+    def cancel(self, caller: Principal, order_id: str) -> IssuanceOrder:
+        """Call an order off. One that may be on the element already is cleared in its next session."""
+        now = self._clock.now()
+        with self._store.begin() as tx:
+            order = _own(orders.lock(tx, order_id), caller)
+            if order.state in (IssuanceState.ABANDONED, IssuanceState.ROLLING_BACK):
+                return order
+            if orders.was_on_the_element(tx, order_id):
+                return _contact_lost(tx, order, self._clock).step(tx, IssuanceEvent.ROLL_BACK_STARTED, now)
+            numbers.retire(tx, order.card, now)
+            return order.step(tx, IssuanceEvent.CANCELLED, now)
+
+    def enter(self, order: IssuanceOrder, door: Door) -> IssuanceOrder:
+        """Before the element is talked to: raises ChannelBlocked; an order that was there before is uncertain."""
+        with self._store.begin() as tx:
+            channels.require_unblocked(tx, door)
+            order = orders.lock(tx, order.id)
+            return _contact_lost(tx, order, self._clock) if orders.was_on_the_element(tx, order.id) else order
+
+    def script(self, order: IssuanceOrder, max_apdu: int) -> Script:
+        """The commands that make this order's card, for a channel that takes ``max_apdu`` data bytes."""
+        return Script(order, self._cities.of_code(order.city), self._products[order.product], max_apdu)
+
+    def applications(self, order: IssuanceOrder) -> list[str]:
+        """The names of the applications on the card."""
+        return [application.name for application in self._products[order.product].applications]
+
+    def _insert(
+        self, tx: Connection, caller: Principal, key: str, wanted: NewIssuance, city: City
+    ) -> IssuanceOrder:
+        if any(card.product == city.product for card in cards.on_element(tx, wanted.se_id)):
+            raise ElementTaken
+        now = self._clock.now()
+        order_id = new_id("iss")
+        number = numbers.hold(tx, city.code, order_id, now)
+        order = IssuanceOrder(
+            id=order_id,
+            caller_id=caller.id,
+            idempotency_key=key,
+            city=city.code,
+            product=city.product,
+            se_id=wanted.se_id,
+            card=number,
+            state=IssuanceState.REQUESTED,
+            fee=city.issuance_fee,
+            first_load_id=self._first_load(tx, caller, key, wanted.first_load, order_id, number),
+            issued_on=now.astimezone(CARD_ZONE).date(),
+            created_at=now,
+        )
+        orders.insert(tx, order)
+        history.record(
+            tx,
+            kind="issuance",
+            subject_id=order_id,
+            before=None,
+            event="requested",
+            after=IssuanceState.REQUESTED,
+            at=now,
+        )
+        if city.issuance_fee and wanted.payment is not None:
+            self._cashier.book_fee(tx, caller, order_id, city.issuance_fee, wanted.payment)
+        return order.step(tx, IssuanceEvent.NUMBER_HELD, now)
+
+    def _first_load(
+        self,
+        tx: Connection,
+        caller: Principal,
+        key: str,
+        wanted: FirstLoad | None,
+        order_id: str,
+        number: CardNumber,
+    ) -> str | None:
+        if wanted is None:
+            return None
+        return self._cashier.order_first_load(
+            tx, caller, f"{key}:first-load", number, wanted.amount, wanted.payment, order_id
+        )
+
+
+def view(order: IssuanceOrder, applications: list[str]) -> dict[str, object]:
+    """An order as callers see it: state, card and the next step."""
+    return {
+        "order_id": order.id,
+        "state": str(order.state),
+        "city": order.city.code,
+        "product": order.product,
+        "card_no": order.card.digits,
+        "applications": applications,
+        "first_load_id": order.first_load_id,
+        "next_step": NEXT_STEPS.get(order.state, "open_session"),
+    }
+
+
+NEXT_STEPS: Final = {IssuanceState.ACTIVE: "none", IssuanceState.ABANDONED: "order_again"}
+"""What the caller should do next; every other state wants a session."""
+
+
+def _own(order: IssuanceOrder, caller: Principal) -> IssuanceOrder:
+    if order.caller_id != caller.id:
+        raise NotFound
+    return order
+
+
+def _contact_lost(tx: Connection, order: IssuanceOrder, clock: Clock) -> IssuanceOrder:
+    if not ISSUANCE.allows(order.state, IssuanceEvent.CONTACT_LOST):
+        return order
+    return order.step(tx, IssuanceEvent.CONTACT_LOST, clock.now())
+
+
+def _has_free_number(tx: Connection, city: City) -> bool:
+    return any(code == city.code.code and state is NumberState.FREE for code, state, _ in numbers.stock(tx))

@@ -1,0 +1,68 @@
+"""One turn of an issuance's conversation: the order, the element's door, and the report under way."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from ota.card.apdu import Response
+from ota.card.batch import Batch, BatchCommand, Checked
+from ota.core.values import TerminalNumber
+from ota.dialogue.plan import Talk
+from ota.issuance.channels import Door
+from ota.issuance.orders import IssuanceOrder
+from ota.issuance.script import Script
+from ota.issuance.service import view
+from ota.issuance.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A contact with the element that an order is for."""
+
+    talk: Talk
+    order: IssuanceOrder
+    door: Door
+    script: Script
+    applications: list[str]
+
+    @property
+    def outcome(self) -> dict[str, object]:
+        """The order as a session's ending shows it."""
+        return view(self.order, self.applications)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A report that came back during a visit."""
+
+    visit: Visit
+    work: Work
+    batch: Batch
+    report: Checked
+
+    @property
+    def secured(self) -> tuple[Response, ...]:
+        """The answers to the commands that went through the channel, as far as there are any."""
+        return self.report.responses[self.work.lead : self.work.lead + len(self.work.tickets)]
+
+    @property
+    def stopped(self) -> tuple[BatchCommand, Response]:
+        """The last command that was answered, and its answer."""
+        return self.batch.commands[len(self.report.responses) - 1], self.report.responses[-1]
+
+
+def knock(door: Door) -> tuple[BatchCommand, ...]:
+    """SELECT the security domain and INITIALIZE UPDATE, as they are sent."""
+    select, update = door.knock
+    return BatchCommand(select, note="SELECT security domain"), BatchCommand(update, note="INITIALIZE UPDATE")
+
+
+def authenticate(apdu: bytes) -> tuple[BatchCommand, ...]:
+    """EXTERNAL AUTHENTICATE, as it is sent."""
+    return (BatchCommand(apdu, note="EXTERNAL AUTHENTICATE"),)
+
+
+def fresh_nonce() -> TerminalNumber:
+    """A terminal number that no answer of the past fits."""
+    return TerminalNumber(f"{secrets.randbelow(10**12):012d}")
