@@ -85,26 +85,23 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _read_or_make(path: Path) -> bytearray:
+def place_first(path: Path, content: bytes) -> None:
+    """Put a file in place unless another process was first; then that one's stays."""
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.first")
+    write_private(fresh, content)
     with suppress(FileExistsError):
-        _make(path)
+        os.link(fresh, path)
+    fresh.unlink()
+    sync_folder(path.parent)
+
+
+def _read_or_make(path: Path) -> bytearray:
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place_first(path, secrets.token_bytes(_LENGTH))
     if path.stat().st_mode & _OTHERS:
         raise KeyStoreDamaged(f"{path.name} may be read by others than its owner (mode 0600 expected)")
     kek = bytearray(path.read_bytes())
     if len(kek) != _LENGTH:
         raise KeyStoreDamaged(f"{path.name} has another length than {_LENGTH} bytes")
     return kek
-
-
-def _make(path: Path) -> None:
-    """Make the file whole under another name first: two processes that start at once agree on one key."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.exists():
-        raise FileExistsError
-    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    write_private(fresh, secrets.token_bytes(_LENGTH))
-    try:
-        os.link(fresh, path)  # fails where the other process was first
-    finally:
-        fresh.unlink()
-    sync_folder(path.parent)
