@@ -20,7 +20,6 @@ from ota.web.endpoint import Blueprint
 from ota.web.json_body import StrictParser, WrongMediaType
 from ota.web.policy import public
 from ota.web.ports import Caller, Replays
-from ota.web.problems import MEDIA_TYPE, ProblemSchema
 from ota.web.scopes import scopes_of
 from ota.web.second_factor import STEP_S, matching_step
 from ota.web.tokens import Tokens
@@ -146,9 +145,6 @@ def _decorated(view: Callable[..., Response]) -> Callable[..., Response]:
     view = _describe.arguments(TokenRequestSchema, location="form", unknown=ma.RAISE)(view)
     view._apidoc["arguments"].pop("responses")  # type: ignore[attr-defined]  # noqa: SLF001  see endpoint._described
     view = _describe.response(200, TokenSchema)(view)
-    view = _describe.alt_response(
-        "default", schema=ProblemSchema, content_type=MEDIA_TYPE, description="A problem."
-    )(view)
     return public(view)
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from flask import Blueprint as PlainBlueprint
-from flask import Response
+from flask import Response, current_app
 from flask_smorest import Api  # type: ignore[import-untyped]
+from flask_smorest.utils import prepare_response  # type: ignore[import-untyped]
 
 from ota.core.errors import NotFound
 from ota.web.policy import public
-from ota.web.problems import ProblemSchema, handle_errors
+from ota.web.problems import MEDIA_TYPE, ProblemSchema, handle_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from flask import Flask
 
@@ -52,6 +54,15 @@ class _Described(Api):  # type: ignore[misc]
     def _register_error_handlers(self) -> None:
         handle_errors(self._app)
 
+    def _register_responses(self) -> None:
+        """Every operation refers to this one for whatever it does not answer with success."""
+        problem = {
+            "description": "A problem: `code`, whether a retry helps, and what to do next.",
+            "schema": ProblemSchema,
+        }
+        prepare_response(problem, self.spec, MEDIA_TYPE)
+        self.spec.components.response(self.DEFAULT_ERROR_RESPONSE_NAME, problem, lazy=True)
+
 
 def describe(app: Flask, blueprints: Iterable[Blueprint]) -> None:
     """Register the subjects' blueprints and the pages that describe them."""
@@ -68,26 +79,44 @@ def describe(app: Flask, blueprints: Iterable[Blueprint]) -> None:
     for blueprint in blueprints:
         api.register_blueprint(blueprint)
     app.register_blueprint(pages)
-    for name in ("openapi_json", "openapi_swagger_ui"):
-        view = app.view_functions[f"api-docs.{name}"]
-        app.view_functions[f"api-docs.{name}"] = public(_called(view))
-    app.extensions["ota.openapi"] = api.spec
+    app.extensions["ota.openapi"] = _in_ecma(api.spec.to_dict())
+    app.view_functions["api-docs.openapi_json"] = _document
+    app.view_functions["api-docs.openapi_swagger_ui"] = _page(
+        app.view_functions["api-docs.openapi_swagger_ui"]
+    )
 
 
 def openapi(app: Flask) -> dict[str, Any]:
     """The description as a dictionary."""
-    found: dict[str, Any] = app.extensions["ota.openapi"].to_dict()
+    found: dict[str, Any] = app.extensions["ota.openapi"]
     return found
 
 
-def _called(view: Any) -> Any:
-    def page() -> Any:
-        answer = view()
-        if isinstance(answer, str):
-            answer = Response(answer, mimetype="text/html", headers={"Content-Security-Policy": _PAGE_POLICY})
-        return answer
+@public
+def _document() -> Response:
+    return Response(orjson.dumps(current_app.extensions["ota.openapi"]), mimetype="application/json")
+
+
+def _page(view: Callable[[], Any]) -> Callable[[], Response]:
+    @public
+    def page() -> Response:
+        return Response(view(), mimetype="text/html", headers={"Content-Security-Policy": _PAGE_POLICY})
 
     return page
+
+
+def _in_ecma(value: Any) -> Any:
+    r"""Spell patterns as JSON Schema wants them (ECMA-262): Python's ``\A`` and ``\Z`` are ``^`` and ``$`` there."""
+    if isinstance(value, list):
+        return [_in_ecma(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: item.replace(r"\A", "^").replace(r"\Z", "$")
+        if name == "pattern" and isinstance(item, str)
+        else _in_ecma(item)
+        for name, item in value.items()
+    }
 
 
 @pages.get("/<name>")

@@ -26,7 +26,6 @@ from ota.core.principal import Principal
 from ota.web.idempotent import KEY_PARAMETER, answer_once
 from ota.web.json_body import StrictParser
 from ota.web.policy import Policy, declare
-from ota.web.problems import MEDIA_TYPE, ProblemSchema
 
 if TYPE_CHECKING:  # flask-smorest carries no types; its blueprint is Flask's with a description
     from flask import Blueprint as _Documented
@@ -86,9 +85,9 @@ def endpoint(
         if takes is not None:
             wrapped = _describe.arguments(takes, location="json")(wrapped)
         if query is not None:
-            wrapped = _describe.arguments(query, location="query")(wrapped)
-        wrapped = _described(wrapped, gives, status, idempotent=idempotent)
-        return declare(wrapped, Policy(scope, public))
+            wrapped = _describe.arguments(query, location="query", unknown=ma.RAISE)(wrapped)
+        policy = Policy(scope, public)
+        return declare(_described(wrapped, gives, status, policy, idempotent=idempotent), policy)
 
     return decorate
 
@@ -121,16 +120,14 @@ def _answer(value: Any, dump: Callable[[Any], bytes], status: int) -> Response:
 
 
 def _described(
-    view: View, gives: type[ma.Schema] | ma.Schema | None, status: int, *, idempotent: bool
+    view: View, gives: type[ma.Schema] | ma.Schema | None, status: int, policy: Policy, *, idempotent: bool
 ) -> View:
-    # A refused body is described by the problem below; webargs' own note names another media type.
+    # A refused body is described by the default problem; flask-smorest's own note names another media type.
     getattr(view, "_apidoc", {}).get("arguments", {}).pop("responses", None)
     view = _describe.response(status, gives)(view)
-    view = _describe.alt_response(
-        "default",
-        schema=ProblemSchema,
-        content_type=MEDIA_TYPE,
-        description="A problem: `code`, whether a retry helps, and what to do next.",
-    )(view)
-    parameters = [KEY_PARAMETER] if idempotent else []
-    return _describe.doc(parameters=parameters)(view) if parameters else view
+    more: dict[str, Any] = (
+        {} if policy.public else {"security": [{"accessToken": []}], "x-scope": policy.scope}
+    )
+    if idempotent:
+        more["parameters"] = [KEY_PARAMETER]
+    return cast(View, _describe.doc(**more)(view))

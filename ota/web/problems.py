@@ -96,7 +96,7 @@ def problem(error: errors.OtaError) -> Response:
     status = status_of(error)
     if status >= 500:
         _log.error("answered %s with code %s", status, error.problem_code, exc_info=error)
-    language = request.accept_languages.best_match(list(error.message), default="en")
+    language = _language()
     body: dict[str, object] = {
         "type": f"urn:ota:problem:{error.problem_code}",
         "title": HTTPStatus(status).phrase,
@@ -119,6 +119,14 @@ def problem(error: errors.OtaError) -> Response:
     if status == 503:
         answer.headers["Retry-After"] = "2"
     return answer
+
+
+def _language() -> str:
+    """Chinese or English, whichever the caller would rather read; every kind of Chinese gets ours."""
+    for wanted in request.accept_languages.values():
+        if wanted.lower().startswith(("zh", "en")):
+            return "zh-CN" if wanted.lower().startswith("zh") else "en"
+    return "en"
 
 
 def _http_problem(error: HTTPException) -> Response:
