@@ -1,0 +1,73 @@
+"""The documents against the tree: links lead somewhere, indexes are complete, names in the protocol exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+_LINK = re.compile(r"\]\((?!https?://)([^)#]*)(#[^)]*)?\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_CODE_SPAN = re.compile(r"`([a-z0-9_]+)`")
+
+
+def anchors(document: Path) -> set[str]:
+    """The fragments that a document's headings make, in the way of GitHub."""
+    headings = _HEADING.findall(document.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
+    links = _LINK.findall(document.read_text(encoding="utf-8"))
+
+    targets = [(document.parent / path if path else document, fragment) for path, fragment in links]
+    broken = [
+        f"{target.name}{fragment}"
+        for target, fragment in targets
+        if not target.exists() or (fragment and fragment[1:] not in anchors(target))
+    ]
+
+    assert broken == []
+
+
+def test_the_index_lists_every_decision_once() -> None:
+    files = {path.name for path in (ROOT / "docs/adr").glob("0*.md")}
+
+    listed = re.findall(r"\((0[^)]+\.md)\)", (ROOT / "docs/adr/README.md").read_text(encoding="utf-8"))
+
+    assert sorted(listed) == sorted(files)
+
+
+def test_both_readmes_show_the_same_commands() -> None:
+    english = (ROOT / "README.md").read_text(encoding="utf-8")
+    chinese = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+
+    commands = re.findall(r"^make \w+|`ota[a-z-]* [a-z-]+", english, re.MULTILINE)
+
+    assert re.findall(r"^make \w+|`ota[a-z-]* [a-z-]+", chinese, re.MULTILINE) == commands
+    assert english.count("\n## ") == chinese.count("\n## ")
+
+
+def test_every_error_code_of_the_protocol_exists() -> None:
+    table = (ROOT / "docs/protocol.md").read_text(encoding="utf-8").split("## Error codes")[1]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "ota").rglob("*.py"))
+
+    told = {
+        code for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for code in _CODE_SPAN.findall(row)
+    }
+    unknown = {code for code in told if not code.startswith("card_") and f'"{code}"' not in source}
+
+    assert len(told) > 40
+    assert unknown == set()
+
+
+def test_comments_cite_only_documents_that_are_there() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "ota").rglob("*.py"))
+
+    cited = set(re.findall(r"\b([A-Z]{3,})\.md\b", source)) - {"README"}
+
+    assert cited <= {path.stem.upper() for path in (ROOT / "docs").glob("*.md")}
+    assert "CARD" in cited
