@@ -4,6 +4,7 @@ Versions go forward only: what was written append-only is not dropped by a downg
 The next version is written by ``python -m tools.write_migration``.
 """
 
+import os
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -43,9 +44,14 @@ def newest() -> str | None:
 
 
 def write_revision(engine: Engine, message: str, folder: Path | None = None) -> None:
-    """Write the migration from the migrated database to the models that are imported now."""
+    """Write the migration from the migrated database to the models that are imported now.
+
+    ``folder`` is where to write it; among the other versions unless told.
+    """
     with engine.connect() as connection:
         config = _config(connection)
+        if folder is not None:
+            config.set_main_option("version_locations", f"{_FOLDER / 'versions'}{os.pathsep}{folder}")
         number = len(list(ScriptDirectory.from_config(config).walk_revisions())) + 1
         command.revision(
             config,

@@ -1,0 +1,271 @@
+"""Jobs: promised with the business, claimed by one, run until done, dead in the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ota.core.errors import Unavailable
+from ota.store import outbox
+from ota.store.outbox import Patience
+from ota.store.phases import Store
+from ota.store.runner import JobRunner
+from tests.store.conftest import SetClock
+
+PATIENCE = Patience(lease=timedelta(minutes=2), max_attempts=3)
+
+
+class Worklog:
+    """A handler that notes what it did and fails as often as told."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.done: list[str] = []
+        self.outcomes: list[tuple[str, str]] = []
+        self.failures = failures
+
+    def handle(self, subject_id: str) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("card 3104890000000000123 was torn")
+        self.done.append(subject_id)
+
+    def count(self, job: str, outcome: str) -> None:
+        self.outcomes.append((job, outcome))
+
+
+@pytest.fixture
+def log() -> Worklog:
+    return Worklog()
+
+
+Make = Callable[..., JobRunner]
+
+
+@pytest.fixture
+def make(store: Store, clock: SetClock, log: Worklog) -> Make:
+    def build(**more: Any) -> JobRunner:
+        return JobRunner(store, clock, {"settle": log.handle}, patience=PATIENCE, count=log.count, **more)
+
+    return build
+
+
+def stage(store: Store, clock: SetClock, *subjects: str, after_s: float = 0) -> None:
+    with store.begin() as tx:
+        for subject in subjects:
+            outbox.stage(tx, "settle", subject, due_at=clock.now() + timedelta(seconds=after_s))
+
+
+def backlog(store: Store, clock: SetClock) -> outbox.Backlog:
+    with store.read() as tx:
+        return outbox.backlog(tx, clock.now())
+
+
+def test_a_staged_job_runs_once_and_is_forgotten(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    stage(store, clock, "a1", "a2")
+
+    taken = make().run_due()
+
+    assert taken == 2
+    assert sorted(log.done) == ["a1", "a2"]
+    assert backlog(store, clock).waiting == 0
+    assert make().run_due() == 0
+
+
+def test_a_job_waits_for_its_time(store: Store, clock: SetClock, make: Make) -> None:
+    stage(store, clock, "a1", after_s=30)
+
+    too_early = make().run_due()
+    clock.advance(seconds=30)
+    in_time = make().run_due()
+
+    assert (too_early, in_time) == (0, 1)
+
+
+def test_the_same_job_staged_twice_runs_once(store: Store, clock: SetClock, make: Make, log: Worklog) -> None:
+    stage(store, clock, "a1", "a1")
+
+    make().run_due()
+
+    assert log.done == ["a1"]
+    assert backlog(store, clock).waiting == 0
+
+
+def test_a_job_that_fails_is_tried_again_after_a_growing_pause(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    log.failures = 2
+    stage(store, clock, "a1")
+    runs = []
+
+    for seconds in (0, 0.5, 0.5, 1.0, 1.0):
+        clock.advance(seconds=seconds)
+        runs.append(make().run_due())
+
+    assert runs == [1, 0, 1, 0, 1]
+    assert log.done == ["a1"]
+    assert log.outcomes == [("settle", "failed"), ("settle", "failed"), ("settle", "done")]
+
+
+def test_a_job_that_never_works_dies_and_can_be_revived(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    log.failures = 3
+    stage(store, clock, "a1")
+    for _ in range(4):
+        make().run_due()
+        clock.advance(minutes=1)
+    dead = backlog(store, clock)
+
+    with store.begin() as tx:
+        revived = outbox.revive(tx, clock.now())
+    make().run_due()
+
+    assert (dead.waiting, dead.dead) == (0, 1)
+    assert log.outcomes[2] == ("settle", "dead")
+    assert revived == 1
+    assert log.done == ["a1"]
+
+
+def test_why_it_failed_is_kept_without_what_it_said(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    log.failures = 1
+    stage(store, clock, "a1")
+
+    make().run_due()
+
+    with store.read() as tx:
+        assert tx.execute(outbox.outbox.select()).one().last_error == "RuntimeError"
+
+
+def test_a_job_nobody_handles_is_noted_as_failed(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    with store.begin() as tx:
+        outbox.stage(tx, "unknown", "a1", due_at=clock.now())
+
+    make().run_due()
+
+    assert log.outcomes == [("unknown", "failed")]
+
+
+def test_a_job_whose_process_died_is_run_by_another(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    stage(store, clock, "a1")
+    make().claim()  # and then the process is killed
+
+    meanwhile = make().run_due()
+    clock.advance(minutes=2)
+    later = make().run_due()
+
+    assert (meanwhile, later) == (0, 1)
+    assert log.done == ["a1"]
+
+
+def test_two_processes_never_take_the_same_job(store: Store, clock: SetClock, make: Make) -> None:
+    stage(store, clock, *(f"a{number}" for number in range(40)))
+
+    with ThreadPoolExecutor(4) as pool:
+        claims = list(pool.map(lambda _: make().claim(10), range(4)))
+
+    taken = [job.subject_id for claim in claims for job in claim]
+    assert len(taken) == len(set(taken)) == 40
+
+
+def test_a_claim_that_led_to_no_try_is_given_back(store: Store, clock: SetClock, make: Make) -> None:
+    stage(store, clock, "a1")
+    with store.begin() as tx:
+        outbox.give_back(tx, outbox.claim_due(tx, clock.now(), PATIENCE))
+
+    (job,) = make().claim()
+
+    assert job.attempts == 1
+
+
+def test_a_message_of_the_queue_runs_the_leased_row(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    stage(store, clock, "a1")
+    make().claim()  # the relay leased it and enqueued it
+
+    make().run_subject("settle", "a1")
+    make().run_subject("settle", "a1")  # the queue delivered twice
+
+    assert log.done == ["a1"]
+
+
+def test_the_age_of_the_oldest_due_job_is_known(store: Store, clock: SetClock) -> None:
+    stage(store, clock, "a1", "a2")
+    stage(store, clock, "a3", after_s=600)
+    clock.advance(seconds=7)
+
+    found = backlog(store, clock)
+
+    assert (found.waiting, found.oldest_due_s) == (3, 7.0)
+
+
+def test_a_sweep_that_fails_does_not_stop_the_next(make: Make) -> None:
+    swept: list[str] = []
+
+    def broken() -> None:
+        raise RuntimeError
+
+    make(sweeps=(broken, lambda: swept.append("second"))).sweep()
+
+    assert swept == ["second"]
+
+
+class _CountingStop(threading.Event):
+    """An event that is set after so many waits, and remembers how long each was to be."""
+
+    def __init__(self, rounds: int) -> None:
+        super().__init__()
+        self.pauses: list[float | None] = []
+        self._rounds = rounds
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.pauses.append(timeout)
+        if len(self.pauses) >= self._rounds:
+            self.set()
+        return self.is_set()
+
+
+def test_the_loop_runs_sweeps_and_pauses_when_nothing_is_due(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    stage(store, clock, "a1")
+    swept: list[int] = []
+    stop = _CountingStop(rounds=2)
+
+    make(sweeps=(lambda: swept.append(1),)).run_until(stop, 0.5)
+
+    assert log.done == ["a1"]
+    assert swept == [1]
+    assert stop.pauses == [0.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("error", "pauses"), [(Unavailable(), [1.0, 2.0, 4.0]), (RuntimeError(), [30.0, 30.0, 30.0])]
+)
+def test_the_loop_survives_and_asks_less_often(
+    make: Make, monkeypatch: pytest.MonkeyPatch, error: Exception, pauses: list[float]
+) -> None:
+    runner = make()
+
+    def away(_self: JobRunner, _limit: int = 20) -> int:
+        raise error
+
+    monkeypatch.setattr(JobRunner, "run_due", away)
+    stop = _CountingStop(rounds=3)
+
+    runner.run_until(stop, 0.5)
+
+    assert stop.pauses == pauses
