@@ -56,7 +56,7 @@ def final_answer(
             "outcome": dict(outcome),
             "receipt": receipt,
             "progress": progress.to_json() if progress is not None else None,
-            "problem": _problem(problem) if problem is not None else None,
+            "problem": problem_view(problem) if problem is not None else None,
         }
     )
 
@@ -71,7 +71,8 @@ def batch_of(answer: bytes) -> Batch:
     )
 
 
-def _problem(problem: OtaError) -> dict[str, object]:
+def problem_view(problem: OtaError) -> dict[str, object]:
+    """An error inside an answer, in both languages."""
     return {
         "code": problem.problem_code,
         "retryable": problem.may_retry,

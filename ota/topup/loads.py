@@ -15,7 +15,7 @@ from ota.card.purse import Load, LoadAnswer
 from ota.core.clock import Clock
 from ota.core.errors import OtaError
 from ota.core.ids import new_id
-from ota.core.values import CardTime, Mac4
+from ota.core.values import CardTime, Mac4, TerminalNumber
 from ota.hsm_adapter.errors import TacWrong
 from ota.registry import cards
 from ota.store import outbox
@@ -69,6 +69,34 @@ class Loads:
             challenge = new_challenge(order, live, rules)
             attempts.ask(tx, challenge, now)
         return Contact(order, challenge, live, rules)
+
+    def accept(self, order_id: str, terminal: TerminalNumber, answer: LoadAnswer) -> str | None:
+        """Take an INITIALIZE FOR LOAD that a terminal made on its own as the answer to a question put just now.
+
+        Returns its nonce for `answer`, or None while a live attempt of the card must be settled by a real question.
+        The answer itself is the nonce, so that it serves one order once. Raises ChallengeSuperseded, CardNotUsable.
+        """
+        now = self._clock.now()
+        with self._store.begin() as tx:
+            order = orders.get(tx, order_id)
+            known = cards.lock(tx, order.card, order.city, now)
+            nonce = attempts.answer_digest(answer)
+            earlier = attempts.find_challenge(tx, nonce)
+            if earlier is not None:
+                return _own_challenge(tx, order_id, nonce).nonce
+            known.require_usable()
+            if attempts.live(tx, order.card) is not None:
+                return None
+            attempts.ask(tx, Challenge(nonce, order.card, order_id, terminal, order.amount, None), now)
+        return nonce
+
+    def asked(self, order_id: str, nonce: str) -> Contact:
+        """The contact that a question was put in; raises ChallengeSuperseded for a nonce of another order."""
+        with self._store.read() as tx:
+            order = orders.get(tx, order_id)
+            challenge = _own_challenge(tx, order_id, nonce)
+            live = attempts.get(tx, challenge.after_attempt) if challenge.after_attempt is not None else None
+        return Contact(order, challenge, live, self._rules.of_card(order.card))
 
     def answer(self, order_id: str, nonce: str, answer: LoadAnswer, traces: Traces) -> Decision:
         """Take a card's answer to INITIALIZE FOR LOAD: settle the live attempt, then authorise this order's load.

@@ -60,5 +60,11 @@ class SignedFacts:
             raise SignatureWrong
         key = jwt.PyJWK.from_dict(dict(jwk), algorithm="ES256")
         # A payment stays true however late its notice comes, so its age is not looked at.
-        options = {"require": _REQUIRED, "strict_aud": True, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+        options = {
+            "require": _REQUIRED,
+            "strict_aud": True,
+            "verify_exp": False,
+            "verify_iat": False,
+            "verify_nbf": False,
+        }
         return jwt.decode(signed, key, algorithms=["ES256"], audience=self.audience, options=options)  # type: ignore[arg-type]

@@ -1,0 +1,25 @@
+"""What callers may ask about a card."""
+
+from ota.core.errors import NotFound
+from ota.core.principal import CallerKind, Principal
+from ota.core.values import CardNumber
+from ota.registry import cards
+from ota.registry.cards import Card
+from ota.store.phases import Store
+
+
+class Cards:
+    """The registry as callers see it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, caller: Principal, number: CardNumber) -> Card:
+        """A card of the caller's; raises NotFound for any other, known or not."""
+        with self._store.read() as tx:
+            found = cards.find(tx, number)
+        if found is None:
+            raise NotFound
+        if caller.kind is CallerKind.WALLET and found.wallet_id != caller.id:
+            raise NotFound
+        return found
