@@ -9,8 +9,35 @@ from types import MappingProxyType
 
 import sqlalchemy as sa
 
+from ota.card.product_file import load_products
+from ota.card.security_domains import load_security_domains
+from ota.cities.loader import load_cities
 from ota.core.clock import Clock, SystemClock
+from ota.core.values import CardNumber
+from ota.dialogue import models as dialogue_models
+from ota.dialogue import routes as dialogue_routes
+from ota.dialogue.plan import Plan
+from ota.dialogue.service import Sessions
+from ota.hsm_adapter.ports import CardAuthority, Hsm
+from ota.hsm_adapter.signing import Es256Signer
+from ota.hsm_adapter.software import SoftwareHsm
+from ota.issuance import models as issuance_models
+from ota.issuance import plan as issuance_plan
+from ota.issuance import routes as issuance_routes
+from ota.issuance.building import Building
+from ota.issuance.channels import Doors
+from ota.issuance.clearing import Clearing
+from ota.issuance.plan import IssuancePlan
+from ota.issuance.proof import CardProof
+from ota.issuance.records import Records
+from ota.issuance.service import Issuances
+from ota.ledger import models as ledger_models
+from ota.registry import models as registry_models
+from ota.registry import routes as registry_routes
+from ota.registry.service import Cards
+from ota.service_desk import models as service_desk_models
 from ota.settings import Settings, SettingsError
+from ota.store import audit as audit_models
 from ota.store import outbox, schema
 from ota.store.callers import Callers
 from ota.store.engine import open_engine
@@ -19,11 +46,26 @@ from ota.store.outbox import Patience
 from ota.store.phases import Store
 from ota.store.replay import ReplayGuard
 from ota.store.runner import Handler, JobRunner, Sweep
+from ota.terminal import routes as terminal_routes
+from ota.terminal.day import TerminalDays
+from ota.terminal.receipts import LoadReceipts
+from ota.terminal.service import TerminalLoads
+from ota.topup import models as topup_models
+from ota.topup import plan as topup_plan
+from ota.topup import routes as topup_routes
+from ota.topup.first_load import FirstLoads
+from ota.topup.jobs import SETTLE_SILENT_LOAD
+from ota.topup.loads import Loads
+from ota.topup.plan import TopupPlan
+from ota.topup.rules import ConfiguredRules
+from ota.topup.service import Topups
+from ota.topup.vault import LoadVault
 from ota.web import metrics
 from ota.web.assertions import AssertionCheck
 from ota.web.authentication import TokenDesk
 from ota.web.endpoint import Blueprint
 from ota.web.ports import Signer
+from ota.web.signed_facts import SignedFacts
 from ota.web.tokens import Tokens
 
 
@@ -44,19 +86,49 @@ class Wiring:
     checks: Mapping[str, Callable[[], object]]
 
 
+MODELS = (
+    dialogue_models,
+    issuance_models,
+    ledger_models,
+    registry_models,
+    topup_models,
+    service_desk_models,
+    audit_models,
+)
+"""Importing them declares their tables."""
+
+BLUEPRINTS: Sequence[Blueprint] = (
+    issuance_routes.offers,
+    issuance_routes.blueprint,
+    topup_routes.blueprint,
+    dialogue_routes.blueprint,
+    registry_routes.blueprint,
+    terminal_routes.blueprint,
+)
+
+
 def metadata() -> sa.MetaData:
-    """Every table of the platform: importing the models declares them."""
+    """Every table of the platform."""
     return schema.metadata
 
 
-def build(settings: Settings, *, clock: Clock | None = None, signer: Signer | None = None) -> Wiring:
+def build(
+    settings: Settings, *, clock: Clock | None = None, signer: Signer | None = None, hsm: Hsm | None = None
+) -> Wiring:
     """Connect everything for one process."""
     clock = clock or SystemClock()
     store = open_store(settings)
     replays = ReplayGuard(store, clock)
     callers = Callers(store)
-    tokens = _tokens(settings, clock, signer or open_signer(settings))
-    handlers: Mapping[str, Handler] = {}
+    signer = signer or open_signer(settings, clock)
+    hsm = hsm or open_hsm(settings)
+    tokens = _tokens(settings, clock, signer)
+    features = _features(settings, store, clock, signer, hsm, callers)
+    loads = features[Loads]
+    assert isinstance(loads, Loads)  # noqa: S101  built by _features
+    handlers: Mapping[str, Handler] = {
+        SETTLE_SILENT_LOAD: lambda attempt: _settle_silent_load(loads, attempt)
+    }
     sweeps: Sequence[Sweep] = (replays.forget_expired, lambda: _show_backlog(store, clock))
     return Wiring(
         settings=settings,
@@ -67,10 +139,56 @@ def build(settings: Settings, *, clock: Clock | None = None, signer: Signer | No
         tokens=tokens,
         token_desk=TokenDesk(_assertions(settings, callers, replays, clock), tokens, replays, clock),
         runner=JobRunner(store, clock, handlers, sweeps, _patience(settings), metrics.count_job),
-        services=MappingProxyType({}),
-        blueprints=(),
-        checks={"database": store.ping},
+        services=MappingProxyType({**features, Tokens: tokens}),
+        blueprints=BLUEPRINTS,
+        checks={"database": store.ping, "hsm": hsm.health},
     )
+
+
+def _features(
+    settings: Settings, store: Store, clock: Clock, signer: Signer, hsm: Hsm, callers: Callers
+) -> dict[type, object]:
+    """Connect the features, lower layers first."""
+    cities = load_cities(settings.config / "cities")
+    products = load_products(settings.config / "cards")
+    test_allowed = settings.environment != "production"
+    domains = load_security_domains(settings.config / "security_domains", test_allowed=test_allowed)
+    audience = settings.tokens.audience
+
+    rules = ConfiguredRules(cities, products)
+    vault = LoadVault(_authorities(hsm), rules)
+    topups = Topups(store, rules, SignedFacts(callers, audience), clock)
+    loads = Loads(store, vault, rules, clock)
+    load_plan = TopupPlan(topups, loads)
+    first_loads = FirstLoads(topups, loads, load_plan)
+
+    issuances = Issuances(store, cities, products, first_loads, clock)
+    doors, records = Doors(domains, hsm), Records(clock)
+    clearing = Clearing(hsm, doors, records)
+    building = Building(store, hsm, CardProof(vault.check_mac1), first_loads, clearing, records)
+    issue_plan = IssuancePlan(issuances, doors, hsm, building, clearing, records)
+
+    plans: Mapping[str, Plan] = {topup_plan.PLAN: load_plan, issuance_plan.PLAN: issue_plan}
+    services = (
+        topups,
+        loads,
+        issuances,
+        Sessions(store, plans, signer, clock, audience),
+        Cards(store),
+        TerminalLoads(store, topups, loads),
+        TerminalDays(store),
+        LoadReceipts(signer, clock, audience),
+    )
+    return {type(service): service for service in services}
+
+
+def _authorities(hsm: Hsm) -> Callable[[CardNumber], CardAuthority]:
+    """Who answers for a card: the provincial HSM holds the keys of every city that has no host of its own."""
+    return lambda _card: hsm
+
+
+def _settle_silent_load(loads: Loads, attempt_id: str) -> None:
+    loads.doubt(attempt_id, "silent")
 
 
 def open_store(settings: Settings) -> Store:
@@ -81,9 +199,16 @@ def open_store(settings: Settings) -> Store:
     return Store(open_engine(settings.database_url, pool_size=database.pool_size, wait_s=database.wait_s))
 
 
-def open_signer(settings: Settings) -> Signer:
-    """The platform's signing key, where the settings say it is."""
-    raise SettingsError(f"hsm.backend: {settings.hsm.backend} has no signing key")
+def open_signer(settings: Settings, clock: Clock) -> Signer:
+    """The platform's signing key, in the data folder."""
+    return Es256Signer.open(settings.data, clock)
+
+
+def open_hsm(settings: Settings) -> Hsm:
+    """The HSM that the settings name."""
+    if settings.hsm.backend != "software":
+        raise SettingsError("hsm.backend: expected software; a token cannot be used yet")
+    return SoftwareHsm.open(settings.data, environment=settings.environment)
 
 
 def _show_backlog(store: Store, clock: Clock) -> None:

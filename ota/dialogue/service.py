@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from ota.card.batch import Report, check_report
 from ota.core.clock import Clock
@@ -18,6 +18,10 @@ from ota.dialogue.element import Opening
 from ota.dialogue.plan import Plan, Step, Talk
 from ota.dialogue.states import SESSION, SessionEvent, SessionState
 from ota.store.phases import Store
+
+
+NO_ELEMENT: Final = "none"
+"""What a session's token names where the caller did not say which element the card is on: a plain top-up."""
 
 
 class SequenceConflict(Conflict):
@@ -111,7 +115,9 @@ class Sessions:
             conversations.end_others(tx, subject_id, now)
             step.record(tx)
             conversations.insert(tx, conversation, answer, now)
-        return Opened(talk.session_id, opening.element.se_id if opening.element is not None else "", answer)
+        return Opened(
+            talk.session_id, opening.element.se_id if opening.element is not None else NO_ELEMENT, answer
+        )
 
     def report(self, caller: Principal, session_id: str, message: Message) -> bytes:
         """Take the report of the waiting batch and give the next answer; the same report gets the same bytes.

@@ -145,7 +145,7 @@ class QuestionSchema(Answer):
     commands = fields.List(fields.Nested(CommandSchema), required=True)
 
 
-class ProblemSchema(Answer):
+class StoppedSchema(Answer):
     """Why a load does not go on."""
 
     code = fields.String(required=True)
@@ -170,7 +170,7 @@ class MoveSchema(Answer):
     mac2 = fields.String(allow_none=True)
     apdu = fields.String(allow_none=True, metadata={"description": "CREDIT FOR LOAD, ready to send"})
     probe = fields.Nested(QuestionSchema, allow_none=True)
-    problem = fields.Nested(ProblemSchema, allow_none=True)
+    problem = fields.Nested(StoppedSchema, allow_none=True)
     receipt = fields.String(allow_none=True, metadata={"description": "JWS over a proven load"})
 
 

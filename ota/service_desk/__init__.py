@@ -1,0 +1,1 @@
+"""Customer service: what a person decides about money, and a second person approves."""
