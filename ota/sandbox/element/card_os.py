@@ -103,7 +103,7 @@ class Element:
         require(command.cla & 0x03 == 0 and command.ins != _MANAGE_CHANNEL, NO_LOGICAL_CHANNEL)
         if command.cla == 0 and command.ins == _SELECT and command.p1 == _BY_NAME:
             return self._select(command) + b"\x90\x00"
-        return self._current().respond(command)
+        return self._selected.respond(command)
 
     def _by_61xx(self, command: Command) -> bytes:
         """Behave as over T=0: an answer to a command with data waits for GET RESPONSE (ISO/IEC 7816-3 10.3)."""
@@ -117,12 +117,6 @@ class Element:
         self._waiting = response
         return bytes((0x61, len(response) - 2 & 0xFF))
 
-    def _current(self) -> Application:
-        """The selected application; the issuer's domain when it was deleted."""
-        if self._selected not in self._registry.applications:
-            self._selected = self._registry.applications[0]
-        return self._selected
-
     def _select(self, command: Command) -> bytes:
         """By full or partial name, first or next occurrence (GP Card Spec 2.3.1 11.9.2)."""
         require(command.p2 in (_FIRST, _NEXT, _FIRST_WITHOUT_FCI), WRONG_P1P2)
@@ -130,7 +124,7 @@ class Element:
         found = [app for app in self._registry.matching(command.data) if self._may_be_selected(app)]
         if not command.data:
             found = found[:1]
-        if command.p2 == _NEXT and self._current() in found:
+        if command.p2 == _NEXT and self._selected in found:
             found = found[found.index(self._selected) + 1 :]
         require(found, FILE_NOT_FOUND)
         self._selected.deselect()

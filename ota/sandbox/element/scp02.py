@@ -65,11 +65,10 @@ class Scp02:
 
     def unwrap(self, command: Command) -> Command:
         """Decipher, then check the C-MAC, which covers the plain data under the new class and length (E.4.4, E.4.6)."""
-        if not self.level:
-            return command
+        level = self.level or 0
         require(len(command.data) >= MAC_LENGTH, SECURITY_NOT_SATISFIED)
         body, mac = command.data[:-MAC_LENGTH], command.data[-MAC_LENGTH:]
-        plain = self._deciphered(body) if self.level & C_DECRYPTION and body else body
+        plain = self._deciphered(body) if level & C_DECRYPTION and body else body
         icv = crypto.encrypt(crypto.des(self._mac[:8]), self._last_mac)
         self._check_mac(command, plain, mac, icv)
         return Command(command.cla & ~MAC_BIT, command.ins, command.p1, command.p2, plain, command.le)

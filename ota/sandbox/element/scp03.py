@@ -92,13 +92,12 @@ class Scp03:
 
     def unwrap(self, command: Command) -> Command:
         """Check the C-MAC, which covers what was sent, then decipher (6.2.4, 6.2.6)."""
-        if not self.level:
-            return command
+        level = self.level or 0
         self._commands += 1  # counts commands without data too, 6.2.6
         require(len(command.data) >= MAC_LENGTH, SECURITY_NOT_SATISFIED)
         self._check_mac(command)
         body = command.data[:-MAC_LENGTH]
-        plain = self._deciphered(body) if self.level & C_DECRYPTION and body else body
+        plain = self._deciphered(body) if level & C_DECRYPTION and body else body
         return Command(command.cla & ~MAC_BIT, command.ins, command.p1, command.p2, plain, command.le)
 
     def wrap(self, data: bytes, sw: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ota.sandbox.element import Algorithm, Element, KeySet, Options
 from ota.sandbox.element import purse_crypto as pc
@@ -49,9 +50,9 @@ def masters(scp: str = "03", aes_bits: int = 128) -> KeySet:
     return KeySet(version, *(each[: KEY_LENGTH_BY_VERSION[version]] for each in made))
 
 
-def make(aes_bits: int = 128, **options: object) -> Element:
+def make(aes_bits: int = 128, **options: Any) -> Element:
     """An element with a seed, its other options as given."""
-    chosen = replace(Options(seed="tests"), **options)  # type: ignore[arg-type]
+    chosen = replace(Options(seed="tests"), **options)
     return make_element(masters(chosen.scp, aes_bits), chosen)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ota.sandbox.element import Element
@@ -22,7 +24,7 @@ def test_cplc_is_42_bytes_and_holds_the_diversification_data(blank: Element) -> 
     ("options", "protocol"),
     [({"scp": "02", "i": 0x15}, "0215"), ({"scp": "02", "i": 0x55}, "0255"), ({"i": 0x60}, "0360")],
 )
-def test_card_data_name_the_protocol(options: dict[str, object], protocol: str) -> None:
+def test_card_data_name_the_protocol(options: dict[str, Any], protocol: str) -> None:
     answer, status = say(make(**options), "80CA006600")
 
     assert status == "9000"
@@ -47,7 +49,7 @@ def test_scp03_with_random_challenges_has_no_counter() -> None:
     ],
 )
 def test_key_information_tells_version_type_and_length(
-    options: dict[str, object], bits: int, entries: str
+    options: dict[str, Any], bits: int, entries: str
 ) -> None:
     answer, _ = say(make(bits, **options), "80CA00E000")
 

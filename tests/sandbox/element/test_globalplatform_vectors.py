@@ -10,8 +10,8 @@ import pytest
 
 from ota.sandbox.element import KeySet
 from ota.sandbox.element.apdu import Command
-from ota.sandbox.element.channel import Opening, SecureChannel
 from ota.sandbox.element.chance import fixed
+from ota.sandbox.element.channel import Opening, SecureChannel
 from ota.sandbox.element.factory import diversify
 from ota.sandbox.element.keys import key_check_value
 from ota.sandbox.element.scp02 import Scp02, session_key

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ota.sandbox.element import Element
@@ -20,9 +22,9 @@ SCP02 = [{"scp": "02", "i": 0x15}, {"scp": "02", "i": 0x55}]
 KEY_VERSIONS = {"02": "20", "128": "30", "192": "31", "256": "32"}
 
 
-def variants() -> list[tuple[dict[str, object], int, int]]:
+def variants() -> list[tuple[dict[str, Any], int, int]]:
     """Every protocol option, key length and security level that exists together."""
-    found: list[tuple[dict[str, object], int, int]] = [(o, 128, level) for o in SCP02 for level in (0, 1, 3)]
+    found: list[tuple[dict[str, Any], int, int]] = [(o, 128, level) for o in SCP02 for level in (0, 1, 3)]
     for i in (0x00, 0x10, 0x60, 0x70):
         levels = (0, 1, 3, 0x11, 0x13, 0x33) if i & 0x60 else (0, 1, 3)
         found += [({"i": i}, bits, level) for bits in (128, 192, 256) for level in levels]
@@ -31,7 +33,7 @@ def variants() -> list[tuple[dict[str, object], int, int]]:
 
 @pytest.mark.parametrize(("options", "bits", "level"), variants())
 def test_a_card_is_personalised_through_every_kind_of_channel(
-    options: dict[str, object], bits: int, level: int
+    options: dict[str, Any], bits: int, level: int
 ) -> None:
     element = personalise(make(bits, **options), level)
 
@@ -49,7 +51,7 @@ def test_both_security_domains_open(blank: Element, which: int) -> None:
 
 
 @pytest.mark.parametrize("options", [{"scp": "02", "i": 0x55}, {"i": 0x10}, {"i": 0x70}])
-def test_a_pseudo_random_challenge_is_known_before_the_card_is_asked(options: dict[str, object]) -> None:
+def test_a_pseudo_random_challenge_is_known_before_the_card_is_asked(options: dict[str, Any]) -> None:
     element = make(**options)
     ours = element.security_domains[1]
     sw(element, "00A4040008D156000158534400")
@@ -67,7 +69,7 @@ def test_a_pseudo_random_challenge_is_known_before_the_card_is_asked(options: di
 
 
 @pytest.mark.parametrize("options", [{"scp": "02", "i": 0x15}, {"i": 0x00}, {"i": 0x60}])
-def test_a_random_challenge_is_new_each_time(options: dict[str, object]) -> None:
+def test_a_random_challenge_is_new_each_time(options: dict[str, Any]) -> None:
     element = make(**options)
 
     answers = {initialize(element, element.security_domains[1])[13:20] for _ in range(3)}
@@ -96,7 +98,7 @@ def test_scp03_spends_a_counter_with_every_challenge() -> None:
 
 
 @pytest.mark.parametrize(("options", "sequence"), [({"scp": "02", "i": 0x15}, 0xFFFF), ({}, 0xFFFFFF)])
-def test_a_spent_counter_closes_the_domain(options: dict[str, object], sequence: int) -> None:
+def test_a_spent_counter_closes_the_domain(options: dict[str, Any], sequence: int) -> None:
     element = make(sequence=sequence, **options)
     ours = element.security_domains[1]
     open_channel(element, ours)
@@ -116,7 +118,7 @@ def test_a_wrong_cryptogram_is_6300_and_the_session_is_gone(blank: Element) -> N
 
 
 @pytest.mark.parametrize("options", [{"scp": "02", "i": 0x15}, {}])
-def test_a_wrong_mac_on_external_authenticate_is_6982(options: dict[str, object]) -> None:
+def test_a_wrong_mac_on_external_authenticate_is_6982(options: dict[str, Any]) -> None:
     element = make(**options)
     ours = element.security_domains[1]
     _, authenticate = derive(element, ours, 1, initialize(element, ours))
@@ -151,7 +153,7 @@ def test_a_success_forgives_failures() -> None:
 
 @pytest.mark.parametrize("options", [{"scp": "02", "i": 0x15}, {}])
 @pytest.mark.parametrize("level", [1, 3])
-def test_a_command_with_a_wrong_mac_ends_the_session(options: dict[str, object], level: int) -> None:
+def test_a_command_with_a_wrong_mac_ends_the_session(options: dict[str, Any], level: int) -> None:
     element = make(**options)
     channel = open_channel(element, element.security_domains[1], level)
     wrapped = channel.wrap(bytes.fromhex("80F24002024F0000"))
@@ -176,7 +178,7 @@ def test_a_command_without_a_proper_mac_is_refused(blank: Element, broken: str) 
 
 @pytest.mark.parametrize("options", [{"scp": "02", "i": 0x15}, {}])
 @pytest.mark.parametrize("length", [5, 16])
-def test_ciphertext_that_does_not_decipher_is_refused(options: dict[str, object], length: int) -> None:
+def test_ciphertext_that_does_not_decipher_is_refused(options: dict[str, Any], length: int) -> None:
     element = make(**options)
     channel = open_channel(element, element.security_domains[1], 3)
     channel.level = 1  # MAC right, data not enciphered
@@ -195,7 +197,7 @@ def test_level_00_takes_plain_commands_and_no_protected_one(blank: Element) -> N
     ("options", "level"),
     [({"scp": "02", "i": 0x15}, 0x11), ({"i": 0x00}, 0x13), ({"i": 0x10}, 0x33), ({"i": 0x70}, 0x02)],
 )
-def test_a_level_that_the_card_cannot_do_is_refused(options: dict[str, object], level: int) -> None:
+def test_a_level_that_the_card_cannot_do_is_refused(options: dict[str, Any], level: int) -> None:
     element = make(**options)
     ours = element.security_domains[1]
     _, authenticate = derive(element, ours, level, initialize(element, ours))
