@@ -16,7 +16,7 @@ from ota.web.policy import public
 _log = logging.getLogger(__name__)
 
 Check = Callable[[], object]
-"""Returns when what it looks at works; raises when it does not."""
+"""Raises, or returns something whose ``ok`` is false, when what it looks at does not work."""
 
 _LIMIT_S = 2.0
 
@@ -41,13 +41,13 @@ class Readiness:
 
     def _outcome(self, name: str) -> str:
         try:
-            self._running[name].result(self._limit_s)
+            found = self._running[name].result(self._limit_s)
         except TooSlow:
             return "slow"
         except Exception:  # noqa: BLE001  whatever it is, the part is down and the log says why
             _log.warning("readiness: %s is down", name, exc_info=True)
             return "down"
-        return "ok"
+        return "ok" if getattr(found, "ok", True) else "down"
 
 
 @blueprint.get("/healthz")

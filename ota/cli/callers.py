@@ -1,0 +1,58 @@
+"""``ota callers``: who may call, and with which public keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ota import wiring
+from ota.cli.installation import installation_options, load_settings, told_plainly
+from ota.core.clock import SystemClock
+from ota.core.errors import NotFound
+from ota.settings import SettingsError
+from ota.store.caller_file import read_callers
+from ota.store.callers import Callers
+
+
+@click.group()
+def callers() -> None:
+    """Look after the callers: wallet servers, terminals, staff."""
+
+
+@callers.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@installation_options
+@told_plainly
+def register(file: Path, **installation: Any) -> None:
+    """Register every caller of FILE, or bring those that are known up to date.
+
+    FILE is written like config/sandbox/callers.toml: public keys under [keys.<id>], then one [[caller]] each.
+    """
+    settings = load_settings(**installation)
+    found = read_callers(file)
+    if settings.environment == "production" and (test := [each.id for each in found if each.sandbox]):
+        raise SettingsError(f"{file}: {', '.join(test)}: test keys are refused with environment = production")
+    store = wiring.open_store(settings)
+    try:
+        for each in found:
+            Callers(store).register(each, SystemClock().now())
+    finally:
+        store.close()
+    click.echo(f"registered: {', '.join(each.id for each in found)}")
+
+
+@callers.command()
+@click.argument("caller_id")
+@installation_options
+@told_plainly
+def disable(caller_id: str, **installation: Any) -> None:
+    """Refuse CALLER_ID from its next token on; a token it has ends within 15 minutes."""
+    store = wiring.open_store(load_settings(**installation))
+    try:
+        if not Callers(store).disable(caller_id):
+            raise NotFound
+    finally:
+        store.close()
+    click.echo(f"disabled: {caller_id}")

@@ -1,0 +1,45 @@
+"""``ota db``: the database's tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ota import wiring
+from ota.cli.installation import installation_options, load_settings, told_plainly
+from ota.store.migrations import current, newest, upgrade
+
+
+@click.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command(name="upgrade")
+@installation_options
+@told_plainly
+def upgrade_database(**installation: Any) -> None:
+    """Run the migrations that this version needs; safe to repeat and to run from several machines at once."""
+    store = wiring.open_store(load_settings(**installation))
+    try:
+        before = current(store.engine)
+        upgrade(store.engine)
+    finally:
+        store.close()
+    click.echo(f"database: {before or 'empty'} -> {newest()}")
+
+
+@db.command()
+@installation_options
+@told_plainly
+def status(**installation: Any) -> None:
+    """Say which version the database is at; exit code 1 when migrations are missing."""
+    store = wiring.open_store(load_settings(**installation))
+    try:
+        found = current(store.engine)
+    finally:
+        store.close()
+    click.echo(f"database: {found or 'empty'}, expected: {newest()}")
+    if found != newest():
+        raise click.exceptions.Exit(1)
