@@ -103,8 +103,11 @@ def cmac(key: Key, data: bytes) -> bytes:
     return mac.finalize()
 
 
-def derive_by_cmac(key: Key, data: bytes, length: int) -> bytearray:
-    """SCP03's KDF (Amendment D 1.1.2, 4.1.5): ``length`` bytes from a static or session key."""
+def derive_by_cmac(key: Key, data: bytes, length: int, counter_at: int = COUNTER_POSITION) -> bytearray:
+    """``length`` bytes by the KDF of NIST SP 800-108 with AES-CMAC in counter mode, one counter byte put into the data.
+
+    The counter's place is that of SCP03 unless given (Amendment D 1.1.2, 4.1.5).
+    """
     out = bytearray(length)
     kdf = KBKDFCMAC(
         AES,
@@ -116,7 +119,7 @@ def derive_by_cmac(key: Key, data: bytes, length: int) -> bytearray:
         None,
         None,
         data,
-        break_location=COUNTER_POSITION,
+        break_location=counter_at,
     )
     kdf.derive_into(key, out)
     return out

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ota.card.globalplatform.scp03 import derivation_data
 from ota.card.keys import Algorithm, KeyRole
 from ota.hsm_adapter.keys import Diversification, Path
 from ota.hsm_adapter.software.ciphers import Key, block_cipher, derive_by_cmac, derive_into, wipe
@@ -82,8 +81,8 @@ def _by_halves(master: bytearray, card: bytes, number: int) -> bytearray:
 
 
 def _kdf3(master: bytearray, data: bytes, number: int) -> bytearray:
-    """The SCP03 KDF with the key's number as constant and the data as context."""
-    return derive_by_cmac(master, derivation_data(number, len(master) * 8, data), len(master))
+    """KDF3: counter, the key's number in 4 bytes, separator 00, the data as context (NIST SP 800-108)."""
+    return derive_by_cmac(master, number.to_bytes(4, "big") + b"\x00" + data, len(master), counter_at=0)
 
 
 _SCHEMES: Final = {

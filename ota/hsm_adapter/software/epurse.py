@@ -62,7 +62,7 @@ def authorise(algorithm: Algorithm, card_key: Key, load: Load, rules: EPurseRule
 
 def verify_tac(algorithm: Algorithm, card_key: Key, load: Load, tac: Mac4, rules: EPurseRules) -> None:
     """Raise TacWrong unless the TAC holds."""
-    key = _tac_key(algorithm, card_key, rules)
+    key = tac_key(algorithm, card_key, rules)
     expected = CbcMac(algorithm, key).mac(load.tac_data)
     wipe(key)
     if not compare_digest(expected, tac.value):
@@ -105,6 +105,14 @@ def session_key(algorithm: Algorithm, card_key: Key, seed: bytes, rules: EPurseR
     return derive_into(block_cipher(algorithm, card_key), seed)
 
 
+def tac_key(algorithm: Algorithm, card_key: Key, rules: EPurseRules) -> bytearray:
+    """The TAC key: 3DES takes the XOR of the halves as single DES, SM4 the key itself by default (CARD.md 2.4)."""
+    if algorithm is Algorithm.SM4 and not rules.sm4_tac_xor:
+        return bytearray(card_key)
+    folded = bytearray(left ^ right for left, right in zip(card_key[:8], card_key[8:], strict=True))
+    return folded if algorithm is Algorithm.TDES else folded + folded
+
+
 def _checked_session(algorithm: Algorithm, card_key: Key, load: Load, rules: EPurseRules) -> CbcMac:
     key = session_key(algorithm, card_key, load.session_seed, rules)
     session = CbcMac(algorithm, key)
@@ -112,13 +120,6 @@ def _checked_session(algorithm: Algorithm, card_key: Key, load: Load, rules: EPu
     if not compare_digest(session.mac(load.mac1_data), load.answer.mac1.value):
         raise Mac1Wrong
     return session
-
-
-def _tac_key(algorithm: Algorithm, card_key: Key, rules: EPurseRules) -> bytearray:
-    if algorithm is Algorithm.SM4 and not rules.sm4_tac_xor:
-        return bytearray(card_key)
-    folded = bytearray(left ^ right for left, right in zip(card_key[:8], card_key[8:], strict=True))
-    return folded if algorithm is Algorithm.TDES else folded + folded
 
 
 def _command_mac(algorithm: Algorithm, card_key: Key, random: bytes, message: bytes) -> bytes:
