@@ -22,13 +22,13 @@ class Prove(StrEnum):
 class Options:
     """A card's make.
 
-    `i` is the protocol's option byte; `sequence` the first sequence counter; `memory` the bytes free for
+    `i` is the protocol's option byte; `sequence` the counter that GET DATA tells at first; `memory` the bytes free for
     applications, None for plenty; `balance_ceiling` in fen; `fixed_random` the one random number of a bad card.
     """
 
     scp: str = "03"
     i: int = 0x70
-    sequence: int = 1
+    sequence: int = 0
     failed_authentications: int = 5
     memory: int | None = None
     seed: str | None = None

@@ -134,15 +134,24 @@ class SecurityDomain(Application):
         require(len(command.data) == 8, WRONG_LENGTH)
         require(self._failures < self._options.failed_authentications, AUTHENTICATION_BLOCKED)
         keys = self._keys_of(command.p1)
-        counter = self._counters[keys.version]
-        require(counter < (1 << 24 if self._is_aes else 1 << 16), CONDITIONS_NOT_SATISFIED)
+        counter = self._counter_to_use(keys.version)
         opening = Opening(keys, self._options.i, self.aid, counter, command.data, self._platform.random)
         self._channel = Scp03(opening) if self._is_aes else Scp02(opening)
         self._version_in_use = keys.version
-        if self._is_aes and self._options.i & PSEUDO_RANDOM:
-            # Each challenge spends a counter value, used or not: it must never be given twice (6.2.2.1).
-            self._counters[keys.version] += 1
         return self.profile.diversification_data + bytes((keys.version,)) + self._channel.answer
+
+    def _counter_to_use(self, version: int) -> int:
+        """The counter of the session that starts; 6985 when there is none left.
+
+        SCP03 with pseudo-random challenges steps before each challenge, so that none comes twice (Amendment D
+        6.2.2.1; recorded cards show 000001 in their first session). SCP02 steps when a session is open (E.1.2.1).
+        """
+        steps_now = self._is_aes and self._options.i & PSEUDO_RANDOM
+        counter = self._counters[version] + (1 if steps_now else 0)
+        require(counter < (1 << 24 if self._is_aes else 1 << 16), CONDITIONS_NOT_SATISFIED)
+        if steps_now:
+            self._counters[version] = counter
+        return counter
 
     def _keys_of(self, version: int) -> KeySet:
         found = [keys for keys in self._key_sets if version in (0, keys.version)]
@@ -181,7 +190,7 @@ class SecurityDomain(Application):
         return tlv(tag, self._data_objects[tag])
 
     def _sequence_counter(self) -> bytes:
-        """The counter that the next session will use; a card with random challenges and SCP03 has none."""
+        """The counter of the default keys: SCP02 uses it next, SCP03 the one after it, or none at all."""
         require(not self._is_aes or self._options.i & PSEUDO_RANDOM, REFERENCE_NOT_FOUND)
         counter = self._counters[self._key_sets[0].version]
         return tlv(0xC1, counter.to_bytes(3 if self._is_aes else 2, "big"))

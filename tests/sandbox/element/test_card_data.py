@@ -32,7 +32,7 @@ def test_card_data_name_the_protocol(options: dict[str, Any], protocol: str) -> 
     assert "2a864886fc6b02020301" in answer.hex()
 
 
-def test_the_counter_is_the_one_the_next_session_will_use() -> None:
+def test_the_counter_can_be_asked_for() -> None:
     assert say(make(sequence=0x2A), "80CA00C100") == (bytes.fromhex("C10300002A"), "9000")
     assert say(make(scp="02", i=0x55, sequence=7), "80CA00C100") == (bytes.fromhex("C1020007"), "9000")
 

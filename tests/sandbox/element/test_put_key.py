@@ -66,7 +66,7 @@ def test_a_replaced_version_is_gone_and_its_counter_starts_anew() -> None:
     assert put(channel, keys, replaces=0x30)[1] == "9000"
 
     assert say(element, "80CA00C100")[1] == "6982"  # a plain command inside the session
-    assert say(element, "80CA00C100") == (bytes.fromhex("C103000001"), "9000")
+    assert say(element, "80CA00C100") == (bytes.fromhex("C103000000"), "9000")
     assert open_channel(element, replace(ours, keys=keys)).send("80F28002024F0000")[1] == "9000"
 
 
