@@ -53,6 +53,15 @@ class ChannelBlocked(CardProblem):
     chinese = "安全芯片已连续两次认证失败, 需人工处理后重试。"
 
 
+class ChannelTooWeak(CardProblem):
+    """The security domain is opened at a level below what the card product asks for."""
+
+    code = "channel_too_weak"
+    next_action = NextAction.CONTACT_SERVICE
+    english = "The security domain's channel protects less than this card product asks for."
+    chinese = "安全通道的安全级别低于该卡产品要求。"
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """A security domain of one element, and what opens it."""
@@ -67,6 +76,12 @@ class Door:
         select_domain = gp.select(self.domain.aid)
         update = gp.initialize_update(self.domain.key_version, self.request.host_challenge)
         return select_domain.encode(), update.encode()
+
+    def require_level(self, least: int) -> Door:
+        """This door; raises ChannelTooWeak unless it opens with every protection of the least level."""
+        if self.domain.level & least != least:
+            raise ChannelTooWeak
+        return self
 
 
 class Doors:

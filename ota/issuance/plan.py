@@ -167,4 +167,5 @@ class IssuancePlan:
     def _visit(self, talk: Talk, order: IssuanceOrder, host_challenge: bytes | None = None) -> Visit:
         door = self._doors.find(talk.opening.element, order.se_id, host_challenge)
         script = self._issuances.script(order, talk.opening.caps.max_apdu)
+        door.require_level(script.minimum_level)
         return Visit(talk, order, door, script, self._issuances.applications(order))

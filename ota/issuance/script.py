@@ -61,6 +61,11 @@ class Script:
         self.values: CardValues = city.card_values(order.card, product, order.issued_on)
 
     @property
+    def minimum_level(self) -> int:
+        """The least security level of a channel that this card may be written through."""
+        return self._product.minimum_level
+
+    @property
     def card(self) -> CardNumber:
         """The number of the card that is made."""
         return self._card

@@ -24,7 +24,6 @@ from ota.issuance.orders import IssuanceOrder
 from ota.issuance.script import Script
 from ota.issuance.states import ISSUANCE, IssuanceEvent, IssuanceState
 from ota.registry import cards, numbers
-from ota.registry.states import NumberState
 from ota.store import history
 from ota.store.phases import Store
 
@@ -105,7 +104,7 @@ class Issuances:
                 conflicts.append(
                     "order_open" if others[0].caller_id == caller.id else "order_of_another_wallet"
                 )
-            if not _has_free_number(tx, city):
+            if not numbers.has_free(tx, city.code):
                 conflicts.append("numbers_exhausted")
         return Eligibility(city, tuple(conflicts))
 
@@ -241,7 +240,3 @@ def _contact_lost(tx: Connection, order: IssuanceOrder, clock: Clock) -> Issuanc
     if not ISSUANCE.allows(order.state, IssuanceEvent.CONTACT_LOST):
         return order
     return order.step(tx, IssuanceEvent.CONTACT_LOST, clock.now())
-
-
-def _has_free_number(tx: Connection, city: City) -> bool:
-    return any(code == city.code.code and state is NumberState.FREE for code, state, _ in numbers.stock(tx))

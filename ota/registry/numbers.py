@@ -67,6 +67,14 @@ def retire(tx: Connection, number: CardNumber, now: datetime) -> None:
     _step(tx, number.digits, _state(tx, number), NumberEvent.RETIRED, now)
 
 
+def has_free(tx: Connection, city: CityCode) -> bool:
+    """Whether the city has a number left."""
+    free = select(card_number.c.card_no).where(
+        card_number.c.city == city.code, card_number.c.state == NumberState.FREE
+    )
+    return tx.execute(free.limit(1)).scalar() is not None
+
+
 def stock(tx: Connection) -> Iterator[tuple[str, NumberState, int]]:
     """How many numbers each city has in each state: (city code, state, count)."""
     for row in tx.execute(

@@ -199,7 +199,9 @@ class Loads:
         if load.amount != order.amount:
             return AskAgain()
         try:
-            self._rules.of_card(order.card).city.limits.check_load(order.amount, load.answer.balance)
+            rules = self._rules.of_card(order.card)
+            rules.city.limits.check_load(order.amount, load.answer.balance)
+            load.answer.require_room(order.amount, rules.purse.ceiling)
         except OtaError as problem:
             return Stopped(problem)
         timed = Load(load.amount, load.terminal, load.answer, CardTime.at(now), load.transaction_type)
