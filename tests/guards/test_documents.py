@@ -1,9 +1,12 @@
 """The documents against the tree: links lead somewhere, indexes are complete, names in the protocol exist."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+
+from ota.cli.openapi import description
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -62,6 +65,21 @@ def test_every_error_code_of_the_protocol_exists() -> None:
 
     assert len(told) > 40
     assert unknown == set()
+
+
+def test_the_protocol_names_every_route() -> None:
+    described = json.loads(description(ROOT / "config"))["paths"]
+    told = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
+    both = [told.replace("{issuances,topups}", word) for word in ("issuances", "topups")]
+
+    routes = set(re.findall(r"/v1/[a-z/{}]+", "".join(_without_names(text) for text in both)))
+
+    assert {_without_names(path) for path in described} <= routes
+
+
+def _without_names(text: str) -> str:
+    """Every ``{name}`` as ``{}``: the value's name is the code's own business."""
+    return re.sub(r"\{\w+\}", "{}", text)
 
 
 def test_comments_cite_only_documents_that_are_there() -> None:
