@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import atexit
 import threading
+from collections.abc import Iterable
+from io import BytesIO
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -16,6 +19,9 @@ from ota.web.json_body import MAX_BODY, OrjsonProvider
 from ota.web.logs import configure_logging
 from ota.web.policy import guard_routes
 from ota.web.request_log import name_requests
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _STOP_PATIENCE_S = 5.0
 
@@ -52,7 +58,27 @@ def application() -> Flask:
     built = wiring.build(settings)
     if settings.jobs.runner == "embedded":
         start_jobs(built)
-    return create_app(built)
+    app = create_app(built)
+    app.wsgi_app = _MeasuredInput(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
+    return app
+
+
+class _MeasuredInput:
+    """Gives a chunked body a length, at most one byte more than is allowed, so that the limit refuses it.
+
+    Werkzeug reads nothing where there is no Content-Length, unless told that the input ends by itself; then it
+    cuts a body that is too long instead of refusing it.
+    """
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None and "CONTENT_LENGTH" not in environ:
+            body = environ["wsgi.input"].read(MAX_BODY + 1)
+            environ["wsgi.input"] = BytesIO(body)
+            environ["CONTENT_LENGTH"] = str(len(body))
+        return self._application(environ, start_response)
 
 
 def start_jobs(built: wiring.Wiring) -> threading.Event:
