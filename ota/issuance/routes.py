@@ -2,17 +2,15 @@
 
 from typing import Any
 
-from flask import request
-
 from ota.card.product import Product
 from ota.cities.profile import City
-from ota.core.errors import InvalidValue
 from ota.dialogue.element import Opening
 from ota.dialogue.routes import opened_view
 from ota.dialogue.service import Sessions
 from ota.issuance.orders import IssuanceOrder
 from ota.issuance.plan import PLAN
 from ota.issuance.schemas import (
+    ElementQuerySchema,
     EligibilityRequestSchema,
     EligibilitySchema,
     IssuanceListSchema,
@@ -64,13 +62,11 @@ def order_issuance(wanted: tuple[NewIssuance, Opening | None]) -> dict[str, Any]
 
 
 @blueprint.get("")
-@endpoint(gives=IssuanceListSchema, scope="issuance:read")
-def list_unfinished() -> dict[str, Any]:
-    """The caller's orders for an element (query: se_id) that still need a session."""
-    se_id = request.args.get("se_id")
-    if not se_id:
-        raise InvalidValue("se_id", "a query parameter of this name")
-    return {"orders": [_view(order) for order in find(Issuances).unfinished(caller(), se_id)]}
+@endpoint(query=ElementQuerySchema, gives=IssuanceListSchema, scope="issuance:read")
+def list_unfinished(asked: dict[str, str]) -> dict[str, Any]:
+    """The caller's orders for an element that still need a session, oldest first."""
+    orders = find(Issuances).unfinished(caller(), asked["se_id"])
+    return {"orders": [_view(order) for order in orders]}
 
 
 @blueprint.get("/<order_id>")

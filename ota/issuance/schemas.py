@@ -30,6 +30,12 @@ class EligibilityRequestSchema(Strict):
     se_id = name_field(128)
 
 
+class ElementQuerySchema(Strict):
+    """Which element."""
+
+    se_id = name_field(128)
+
+
 class LimitsSchema(Answer):
     """What the city allows in one load, and in the purse."""
 

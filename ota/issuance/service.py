@@ -13,7 +13,7 @@ from ota.card.product import Product
 from ota.cities.loader import Cities
 from ota.cities.profile import City
 from ota.core.clock import Clock
-from ota.core.errors import BadRequest, Conflict, NextAction, NotFound
+from ota.core.errors import Conflict, NextAction, NotFound, Refused
 from ota.core.ids import new_id
 from ota.core.principal import Principal
 from ota.core.values import CARD_ZONE, CardNumber, Fen
@@ -37,7 +37,7 @@ class ElementTaken(Conflict):
     chinese = "该安全芯片已有此类卡片, 或正在开卡。"
 
 
-class FeeNotPaid(BadRequest):
+class FeeNotPaid(Refused):
     """The city asks a fee for a card, and no payment came with the order."""
 
     code = "fee_not_paid"

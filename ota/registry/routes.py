@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from ota.core.values import CardNumber
 from ota.registry.schemas import CardSchema
 from ota.registry.service import Cards
 from ota.web.endpoint import Blueprint, caller, endpoint, find
@@ -16,7 +15,7 @@ blueprint = Blueprint(
 @endpoint(gives=CardSchema, scope="card:read")
 def show_card(card_no: str) -> dict[str, Any]:
     """A card: its city, its state, and where it lives."""
-    found = find(Cards).get(caller(), CardNumber(card_no))
+    found = find(Cards).get(caller(), card_no)
     return {
         "card_no": found.number.digits,
         "city": found.city.code,

@@ -1,6 +1,6 @@
 """What callers may ask about a card."""
 
-from ota.core.errors import NotFound
+from ota.core.errors import InvalidValue, NotFound
 from ota.core.principal import CallerKind, Principal
 from ota.core.values import CardNumber
 from ota.registry import cards
@@ -14,8 +14,12 @@ class Cards:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def get(self, caller: Principal, number: CardNumber) -> Card:
-        """A card of the caller's; raises NotFound for any other, known or not."""
+    def get(self, caller: Principal, digits: str) -> Card:
+        """A card of the caller's by its 19 digits; raises NotFound for any other, known or not, or no number at all."""
+        try:
+            number = CardNumber(digits)
+        except InvalidValue:
+            raise NotFound from None
         with self._store.read() as tx:
             found = cards.find(tx, number)
         if found is None:

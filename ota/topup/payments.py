@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 from sqlalchemy import Connection, select
 
-from ota.core.errors import BadRequest, Conflict, InvalidValue, NextAction
+from ota.core.errors import Conflict, InvalidValue, NextAction, Refused
 from ota.core.ids import new_id
 from ota.core.principal import Principal
 from ota.core.values import Fen
@@ -17,7 +17,7 @@ from ota.store.inserts import insert_or_skip
 from ota.topup.models import payment
 
 
-class PaymentDiffers(BadRequest):
+class PaymentDiffers(Refused):
     """The payment is not the one that the order asks for."""
 
     code = "payment_differs"

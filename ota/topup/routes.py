@@ -2,16 +2,19 @@
 
 from typing import Any
 
-from flask import request
-
-from ota.core.errors import InvalidValue
 from ota.core.values import CardNumber
 from ota.dialogue.element import Opening
 from ota.dialogue.routes import opened_view
 from ota.dialogue.service import Sessions
 from ota.topup.orders import TopupOrder
 from ota.topup.plan import PLAN
-from ota.topup.schemas import NewTopupSchema, PaymentNoticeSchema, TopupListSchema, TopupSchema
+from ota.topup.schemas import (
+    CardQuerySchema,
+    NewTopupSchema,
+    PaymentNoticeSchema,
+    TopupListSchema,
+    TopupSchema,
+)
 from ota.topup.service import MONEY_PLACES, NEXT_STEPS, NewTopup, Topups
 from ota.topup.states import TopupState
 from ota.web.endpoint import Blueprint, caller, endpoint, find, idempotency_key
@@ -32,10 +35,10 @@ def order_topup(wanted: tuple[NewTopup, Opening | None]) -> dict[str, Any]:
 
 
 @blueprint.get("")
-@endpoint(gives=TopupListSchema, scope="topup:read")
-def list_unfinished() -> dict[str, Any]:
-    """The caller's paid orders of a card (query: card_no) whose money is not in the purse yet."""
-    orders = find(Topups).unfinished(caller(), CardNumber(_query("card_no")))
+@endpoint(query=CardQuerySchema, gives=TopupListSchema, scope="topup:read")
+def list_unfinished(asked: dict[str, str]) -> dict[str, Any]:
+    """The caller's paid orders of a card whose money is not in the purse yet, oldest first."""
+    orders = find(Topups).unfinished(caller(), CardNumber(asked["card_no"]))
     return {"orders": [topup_view(order) for order in orders]}
 
 
@@ -72,10 +75,3 @@ def topup_view(order: TopupOrder) -> dict[str, Any]:
         "next_step": NEXT_STEPS.get(order.state, "none"),
         "session": None,
     }
-
-
-def _query(name: str) -> str:
-    value = request.args.get(name)
-    if value is None:
-        raise InvalidValue(name, "a query parameter of this name")
-    return value

@@ -49,6 +49,12 @@ class NewTopupSchema(Strict):
         return wanted, data.get("session")
 
 
+class CardQuerySchema(Strict):
+    """Which card."""
+
+    card_no = card_number_field()
+
+
 class PaymentNoticeSchema(Strict):
     """A payment for an order that was made unpaid."""
 

@@ -29,6 +29,8 @@ _STATUS_BY_CODE = {
 }
 
 _STATUS: tuple[tuple[type[errors.OtaError], int], ...] = (  # the first class that fits decides
+    (errors.InvalidValue, 422),  # it fits the route's schema, and still cannot be
+    (errors.InvalidReport, 422),
     (errors.BadRequest, 400),
     (errors.Unauthenticated, 401),
     (errors.NotAllowed, 403),

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import jwt
 
-from ota.core.errors import BadRequest
+from ota.core.errors import Refused
 from ota.core.principal import Principal
 from ota.web.ports import CallerDirectory
 
@@ -18,7 +18,7 @@ _HEADER: Final = frozenset({"alg", "kid", "typ"})
 _REQUIRED: Final = ["iss", "aud", "iat"]
 
 
-class SignatureWrong(BadRequest):
+class SignatureWrong(Refused):
     """The fact is not signed by the caller that hands it in. Which part does not hold is not told."""
 
     code = "signature_wrong"
