@@ -7,6 +7,7 @@ import click
 from ota.cli.callers import callers
 from ota.cli.check_config import check_config
 from ota.cli.database import db
+from ota.cli.numbers import numbers
 from ota.cli.openapi import openapi
 from ota.cli.serve import serve
 from ota.cli.worker import worker
@@ -24,5 +25,5 @@ def main() -> None:
     """  # noqa: D301  \b keeps click from joining the lines
 
 
-for command in (serve, worker, db, check_config, callers, openapi):
+for command in (serve, worker, db, check_config, callers, numbers, openapi):
     main.add_command(command)

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from ota import wiring
+from ota.cities.check import check_config
+from ota.cities.loader import load_cities
+from ota.hsm_adapter.software import KeyStore
+from ota.hsm_adapter.test_keys import provision_test_keys
+from ota.registry import numbers
 from ota.settings import Settings, SettingsError
 from ota.store.caller_file import read_callers
 from ota.store.callers import Callers
 from ota.store.migrations import upgrade
+from ota.store.phases import Store
+
+SANDBOX_SERIALS: Final = range(9_000_000_000, 9_000_000_200)
+"""Card numbers that every city of a sandbox starts with: a block that is easy to tell from real ones."""
 
 
 def prepare(settings: Settings, now: datetime) -> None:
-    """Bring the database up to date and register the sandbox's callers, or make sure that there are none.
+    """Bring the database up to date; give a sandbox its callers, keys and numbers, or make sure that there are none.
 
-    Raises SettingsError when a production database knows a caller whose private key is published.
+    Raises SettingsError for a mistake in the configuration, and when a production database knows a caller whose
+    private key is published.
     """
+    if mistakes := check_config(settings.config):
+        raise SettingsError("\n".join(str(mistake) for mistake in mistakes))
     store = wiring.open_store(settings)
     try:
         upgrade(store.engine)
         callers = Callers(store)
         if settings.sandbox.credentials:
             _register_sandbox(settings, callers, now)
+            _fill_sandbox(settings, store, now)
         elif published := callers.sandbox_ids():
             _refuse_published(settings, published)
     finally:
@@ -34,6 +48,16 @@ def _register_sandbox(settings: Settings, callers: Callers, now: datetime) -> No
             callers.find(caller.id) != caller
         ):  # a restart writes nothing, and what staff disabled is put right
             callers.register(caller, now)
+
+
+def _fill_sandbox(settings: Settings, store: Store, now: datetime) -> None:
+    """Published test keys, and card numbers for cities that have none."""
+    if settings.hsm.backend == "software":
+        provision_test_keys(KeyStore(settings.data, environment=settings.environment))
+    with store.begin() as tx:
+        for city in load_cities(settings.config / "cities"):
+            if not numbers.has_free(tx, city.code):
+                numbers.add(tx, city.code, (city.number(serial) for serial in SANDBOX_SERIALS), now)
 
 
 def _refuse_published(settings: Settings, published: list[str]) -> None:
