@@ -115,7 +115,8 @@ def test_the_error_codes_are_those_that_callers_know() -> None:
         (0x20, 2, 0x55, "0007", "0007"),
         (0x20, 2, 0x55, "000007", None),
         (0x30, 3, 0x60, "00002A", None),
-        (0x30, 3, 0x70, "00002A", "00002A"),
+        (0x30, 3, 0x70, "00002A", "00002B"),
+        (0x30, 3, 0x70, "FFFFFF", "000000"),
         (0x30, 3, 0x10, "", None),
     ],
 )
@@ -129,12 +130,12 @@ def test_the_next_counter_follows_from_the_one_read(
     assert sequence == (None if predicted is None else bytes.fromhex(predicted))
 
 
-@pytest.mark.parametrize(("read", "predicted"), [("00002A", "00002B"), ("FFFFFF", "000000")])
-def test_an_element_may_tell_the_counter_that_it_used_last(folder: Path, read: str, predicted: str) -> None:
+@pytest.mark.parametrize(("read", "predicted"), [("00002A", "00002A"), ("FFFFFF", "FFFFFF")])
+def test_an_element_may_tell_the_counter_that_it_will_use(folder: Path, read: str, predicted: str) -> None:
     spoil(
         folder,
-        'i = "10" # challenge computed from the counter\nlevel = "03"\nnext_sequence = "as_read"',
-        'i = "10"\nlevel = "03"\nnext_sequence = "plus_one"',
+        'i = "10" # challenge computed from the counter\nlevel = "03"\nnext_sequence = "plus_one"',
+        'i = "10"\nlevel = "03"\nnext_sequence = "as_read"',
     )
 
     domain = load_security_domains(folder, test_allowed=False).find(PLATFORM, 0x30, 3, 0x10)
