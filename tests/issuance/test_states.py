@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from ota.issuance.states import FINAL, ISSUANCE, IssuanceEvent, IssuanceState
+from tests.machines import Pair, decide, pairs
+
+ORDERS = {
+    "requested": {"number_held": "number_held", "cancelled": "abandoned"},
+    "number_held": {
+        "channel_opened": "channel_open",
+        "contact_lost": "uncertain",
+        "cancelled": "abandoned",
+    },
+    "channel_open": {
+        "applications_installed": "installed",
+        "contact_lost": "uncertain",
+        "roll_back_started": "rolling_back",
+    },
+    "installed": {
+        "personalisation_done": "personalised",
+        "contact_lost": "uncertain",
+        "roll_back_started": "rolling_back",
+    },
+    "personalised": {
+        "read_back_verified": "active",
+        "contact_lost": "uncertain",
+        "roll_back_started": "rolling_back",
+    },
+    "uncertain": {
+        "read_back_verified": "active",
+        "channel_opened": "channel_open",
+        "roll_back_started": "rolling_back",
+    },
+    "rolling_back": {"element_cleared": "abandoned"},
+}
+
+
+@pytest.mark.parametrize("pair", pairs(ISSUANCE, IssuanceState, IssuanceEvent, ORDERS))
+def test_every_event_in_every_state_is_decided(pair: Pair) -> None:
+    decide(*pair)
+
+
+@pytest.mark.parametrize("state", IssuanceState)
+def test_an_order_is_final_where_nothing_can_happen_any_more(state: IssuanceState) -> None:
+    assert (state in FINAL) == (not ISSUANCE.events(state))

@@ -1,0 +1,40 @@
+"""Decides every pair of a state machine against a table that is written down a second time, by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from itertools import product
+from typing import Any
+
+import pytest
+
+from ota.core.errors import NotInThisState
+from ota.core.machine import Machine
+
+Pair = tuple[Machine[Any, Any], StrEnum, StrEnum, str | None]
+
+
+def pairs(
+    machine: Machine[Any, Any],
+    states: type[StrEnum],
+    events: type[StrEnum],
+    allowed: Mapping[str, Mapping[str, str]],
+) -> list[Any]:
+    """Every (state, event) with where it leads; ``allowed`` is state → event → next state, all else is refused."""
+    unknown = allowed.keys() - set(states)
+    assert not unknown, f"no such states: {unknown}"
+    return [
+        pytest.param((machine, state, event, allowed.get(state, {}).get(event)), id=f"{state}-{event}")
+        for state, event in product(states, events)
+    ]
+
+
+def decide(machine: Machine[Any, Any], state: StrEnum, event: StrEnum, expected: str | None) -> None:
+    """Assert that the machine does with this pair what the table says."""
+    assert machine.allows(state, event) == (expected is not None)
+    if expected is None:
+        with pytest.raises(NotInThisState):
+            machine.after(state, event)
+    else:
+        assert machine.after(state, event) == expected

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from ota.topup.states import (
+    ATTEMPT,
+    LIVE,
+    REFUND,
+    TOPUP,
+    AttemptEvent,
+    AttemptState,
+    RefundEvent,
+    RefundState,
+    TopupEvent,
+    TopupState,
+)
+from tests.machines import Pair, decide, pairs
+
+ORDERS = {
+    "created": {"payment_taken": "paid", "cancelled": "closed"},
+    "closed": {"payment_taken": "paid"},
+    "paid": {"load_authorised": "loading", "refund_started": "refunding", "integrity_broken": "held"},
+    "loading": {
+        "load_proven": "loaded",
+        "load_disproven": "paid",
+        "load_in_doubt": "uncertain",
+        "integrity_broken": "held",
+    },
+    "uncertain": {
+        "load_proven": "loaded",
+        "load_disproven": "paid",
+        "written_off": "written_off",
+        "integrity_broken": "held",
+    },
+    "refunding": {"refund_done": "refunded", "refund_failed": "paid"},
+    "held": {"released": "uncertain"},
+}
+ATTEMPTS = {
+    "authorised": {"proven": "loaded", "disproven": "dead", "silent": "uncertain"},
+    "uncertain": {"proven": "loaded", "disproven": "dead", "decided": "decided"},
+}
+REFUNDS = {
+    "requested": {"sent": "sent"},
+    "sent": {"silent": "unknown", "confirmed": "done", "refused": "failed"},
+    "unknown": {"confirmed": "done", "refused": "failed"},
+    "failed": {"sent_again": "sent"},
+}
+
+
+@pytest.mark.parametrize(
+    "pair",
+    pairs(TOPUP, TopupState, TopupEvent, ORDERS)
+    + pairs(ATTEMPT, AttemptState, AttemptEvent, ATTEMPTS)
+    + pairs(REFUND, RefundState, RefundEvent, REFUNDS),
+)
+def test_every_event_in_every_state_is_decided(pair: Pair) -> None:
+    decide(*pair)
+
+
+@pytest.mark.parametrize("state", AttemptState)
+def test_an_attempt_is_live_as_long_as_evidence_can_still_decide_it(state: AttemptState) -> None:
+    assert (state in LIVE) == ATTEMPT.allows(state, AttemptEvent.PROVEN)
+
+
+def test_nothing_leaves_a_loaded_or_refunded_order() -> None:
+    ends = (TopupState.LOADED, TopupState.REFUNDED, TopupState.WRITTEN_OFF)
+
+    assert not any(TOPUP.events(state) for state in ends)
