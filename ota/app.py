@@ -12,7 +12,7 @@ from flask import Flask
 
 from ota import settings as configuration
 from ota import wiring
-from ota.web import authentication, health, metrics
+from ota.web import authentication, health, jwks, metrics
 from ota.web.description import describe
 from ota.web.health import Readiness
 from ota.web.json_body import MAX_BODY, OrjsonProvider
@@ -48,6 +48,7 @@ def create_app(built: wiring.Wiring) -> Flask:
     guard_routes(app)
     describe(app, [authentication.blueprint, *built.blueprints])
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(jwks.blueprint)
     return app
 
 

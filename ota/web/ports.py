@@ -22,6 +22,10 @@ class Signer(Protocol):
         """The claims of a token that holds; raises otherwise."""
         ...
 
+    def jwks(self) -> Mapping[str, Any]:
+        """The public keys as a JWK set."""
+        ...
+
 
 class Caller(Protocol):
     """A caller as the store knows it; ``keys`` maps key ids to public JWKs."""

@@ -80,6 +80,9 @@ class TestSigner:
             raise Unauthenticated
         return claims
 
+    def jwks(self) -> dict[str, Any]:
+        return {"keys": [self.key.jwk]}
+
 
 @dataclass(frozen=True)
 class Thing:
