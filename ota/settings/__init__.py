@@ -50,7 +50,7 @@ def find_config(config: Path | None, environ: Mapping[str, str]) -> Path:
         if not (Path(told) / "base.toml").is_file():
             raise SettingsError(f"{told}: expected a folder with base.toml")
         return Path(told).absolute()
-    beside = Path(__file__).parent.parent / "config"
+    beside = Path(__file__).parent.parent.parent / "config"
     places = (Path("config"), beside, Path(sys.prefix) / "share" / "ota" / "config")
     for place in places:
         if (place / "base.toml").is_file():

@@ -48,6 +48,11 @@ class JobRunner:
         self._patience = patience or Patience()
         self._count = count
 
+    @property
+    def jobs(self) -> frozenset[str]:
+        """The names of the jobs that have a handler."""
+        return frozenset(self._handlers)
+
     def run_due(self, limit: int = 20) -> int:
         """Run what is due now; returns how many rows were taken."""
         jobs = self.claim(limit)

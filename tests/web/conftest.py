@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,8 +19,19 @@ from ota.core.principal import CallerKind
 from ota.core.values import CityCode, TerminalNumber
 from ota.settings import load
 from ota.store.callers import Caller
+from ota.store.idempotency import idempotency
 from ota.store.migrations import upgrade
-from tests.web.platform import AUDIENCE, OTP_SECRET, SetClock, TestKey, TestSigner, Things, make_blueprint
+from ota.store.replay import replay_guard
+from tests.web.platform import (
+    AUDIENCE,
+    OTP_SECRET,
+    START,
+    SetClock,
+    TestKey,
+    TestSigner,
+    Things,
+    make_blueprint,
+)
 
 
 @pytest.fixture(scope="session")
@@ -30,16 +40,14 @@ def keys() -> dict[str, TestKey]:
     return {name: TestKey(name) for name in ("platform", "wallet", "stranger")}
 
 
-@pytest.fixture
-def clock() -> SetClock:
-    return SetClock()
-
-
-@pytest.fixture
-def built(tmp_path: Path, clock: SetClock, keys: dict[str, TestKey]) -> Iterator[wiring.Wiring]:
-    settings = load(environ={}, overrides={"data": str(tmp_path), "tokens.audience": AUDIENCE})
-    platform = wiring.build(settings, clock=clock, signer=TestSigner(keys["platform"], clock))
-    upgrade(platform.store.engine)
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, TestKey]) -> Iterator[wiring.Wiring]:
+    """A platform with four callers, built once: the web layer keeps nothing but keys and proofs in it."""
+    clock = SetClock()
+    data = tmp_path_factory.mktemp("web")
+    settings = load(environ={}, overrides={"data": str(data), "tokens.audience": AUDIENCE})
+    whole = wiring.build(settings, clock=clock, signer=TestSigner(keys["platform"], clock))
+    upgrade(whole.store.engine)
     public = {"k1": keys["wallet"].jwk}
     callers = (
         Caller("wallet-1", CallerKind.WALLET, public, wallet="wallet-1"),
@@ -48,9 +56,25 @@ def built(tmp_path: Path, clock: SetClock, keys: dict[str, TestKey]) -> Iterator
         Caller("gone", CallerKind.WALLET, public, disabled=True),
     )
     for each in callers:
-        platform.callers.register(each, clock.now())
-    yield replace(platform, blueprints=(make_blueprint(),), services={Things: Things()})
-    platform.store.close()
+        whole.callers.register(each, clock.now())
+    yield whole
+    whole.store.close()
+
+
+@pytest.fixture
+def clock(platform: wiring.Wiring) -> SetClock:
+    assert isinstance(platform.clock, SetClock)
+    platform.clock.moment = START
+    return platform.clock
+
+
+@pytest.fixture
+def built(platform: wiring.Wiring) -> wiring.Wiring:
+    """The platform as new, with the routes of these tests."""
+    with platform.store.begin() as tx:
+        tx.execute(idempotency.delete())
+        tx.execute(replay_guard.delete())
+    return replace(platform, blueprints=(make_blueprint(),), services={Things: Things()})
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_a_platform_with_its_parts_is_ready(client: FlaskClient) -> None:
     answer = client.get("/readyz")
 
     assert answer.status_code == 200
-    assert answer.json == {"status": "ok", "parts": {"database": "ok"}}
+    assert answer.json == {"status": "ok", "parts": {"database": "ok", "hsm": "ok"}}
 
 
 def test_the_part_that_is_down_is_named(built: wiring.Wiring) -> None:

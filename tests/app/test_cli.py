@@ -1,0 +1,217 @@
+"""The commands, as typed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ota import settings as configuration
+from ota import wiring
+from ota.cli import main
+from ota.cli.openapi import description
+from ota.cli.preparation import prepare
+from ota.core.clock import SystemClock
+from ota.settings import SettingsError
+from ota.store.callers import Callers
+
+REPOSITORY = Path(__file__).parent.parent.parent
+CONFIG = REPOSITORY / "config"
+
+
+def ota(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@contextmanager
+def callers_of(settings: configuration.Settings) -> Iterator[Callers]:
+    store = wiring.open_store(settings)
+    yield Callers(store)
+    store.close()
+
+
+def embedded(data: Path) -> configuration.Settings:
+    return configuration.load(environ={}, overrides={"data": str(data)})
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["serve"], ["worker"], ["db"], ["check-config"], ["callers"], ["openapi"]]
+)
+def test_every_command_explains_itself(command: list[str]) -> None:
+    result = ota(*command, "--help")
+
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage:")
+    assert len(result.output.splitlines()) > 5
+
+
+def test_a_database_is_brought_up_to_date(tmp_path: Path) -> None:
+    before = ota("db", "status", "--data", tmp_path)
+    upgraded = ota("db", "upgrade", "--data", tmp_path)
+    after = ota("db", "status", "--data", tmp_path)
+
+    assert (before.exit_code, upgraded.exit_code, after.exit_code) == (1, 0, 0)
+    assert upgraded.output.startswith("database: empty -> 00")
+
+
+def test_the_shipped_configuration_is_without_mistakes() -> None:
+    result = ota("check-config", "--config", CONFIG)
+
+    assert result.exit_code == 0, result.output
+    assert result.output.endswith("all is well\n")
+
+
+def test_every_mistake_is_listed(tmp_path: Path) -> None:
+    shutil.copytree(CONFIG, tmp_path / "config")
+    city = tmp_path / "config" / "cities" / "foshan.toml"
+    city.write_text(city.read_text().replace("live = true", 'live = "yes"'))
+
+    told = ota("check-config", "--config", tmp_path / "config")
+    listed = ota("check-config", "--config", tmp_path / "config", "--json")
+
+    assert (told.exit_code, listed.exit_code) == (1, 1)
+    assert "foshan.toml: city.live: expected true or false" in told.output
+    (finding,) = json.loads(listed.output)
+    assert finding["key"] == "city.live"
+
+
+def test_a_wrong_setting_is_told_without_a_stack(tmp_path: Path) -> None:
+    result = ota("serve", "--environment", "production", "--data", tmp_path)
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert "tokens.audience" in result.output
+
+
+def test_a_worker_without_a_queue_says_what_is_missing(tmp_path: Path) -> None:
+    result = ota("worker", "--data", tmp_path)
+
+    assert result.exit_code == 1
+    assert 'jobs.runner: expected "redis"' in result.output
+
+
+def test_a_worker_with_a_queue_works(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ota("db", "upgrade", "--data", tmp_path)
+    monkeypatch.setenv("OTA_JOBS_RUNNER", "redis")
+    monkeypatch.setenv("OTA_REDIS_URL", redis_url)
+    # The logs of this process are pytest's; the module's name in its package is its command.
+    monkeypatch.setattr(sys.modules["ota.cli.worker"], "configure_logging", lambda _level: None)
+
+    result = ota("worker", "--burst", "--data", tmp_path)
+
+    assert result.exit_code == 0, result.output
+
+
+def test_callers_are_registered_and_disabled(tmp_path: Path) -> None:
+    ota("db", "upgrade", "--data", tmp_path)
+    registered = ota("callers", "register", CONFIG / "sandbox" / "callers.toml", "--data", tmp_path)
+    disabled = ota("callers", "disable", "sandbox-wallet", "--data", tmp_path)
+    unknown = ota("callers", "disable", "nobody", "--data", tmp_path)
+
+    with callers_of(embedded(tmp_path)) as callers:
+        found = callers.find("sandbox-wallet")
+    assert "sandbox-terminal-foshan" in registered.output
+    assert disabled.output == "disabled: sandbox-wallet\n"
+    assert unknown.exit_code == 1
+    assert found is not None
+    assert found.disabled
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (('kty = "EC"', 'kty = "RSA"'), "keys.sandbox-wallet-TEST.kty"),
+        (
+            ('key = "sandbox-wallet-TEST"', 'key = "other"'),
+            "caller[0].key: expected one of sandbox-wallet-TEST",
+        ),
+        (('city = "6040"', 'city = "604"'), "city: expected a clearing area code"),
+        (('kind = "staff"', 'kind = "boss"'), "kind: expected one of"),
+        (('wallet = "sandbox-wallet"', 'walet = "x"'), "caller[0].wallet"),
+    ],
+)
+def test_a_wrong_file_of_callers_is_told(tmp_path: Path, change: tuple[str, str], expected: str) -> None:
+    file = tmp_path / "callers.toml"
+    file.write_text((CONFIG / "sandbox" / "callers.toml").read_text().replace(*change))
+
+    result = ota("callers", "register", file, "--data", tmp_path)
+
+    assert result.exit_code == 1
+    assert expected in result.output
+
+
+def production(tmp_path: Path, **overrides: Any) -> configuration.Settings:
+    needed = {
+        "environment": "production",
+        "database.url": "postgresql+psycopg://db/ota",
+        "redis.url": "redis://queue",
+        "tokens.audience": "https://ota.example",
+        "server.behind_tls_proxy": True,
+        "data": str(tmp_path),
+    }
+    return configuration.load(environ={}, overrides=needed | overrides)
+
+
+def test_test_keys_cannot_be_registered_in_production(tmp_path: Path) -> None:
+    environ = {
+        "OTA_ENVIRONMENT": "production",
+        "OTA_DATABASE_URL": "postgresql+psycopg://db/ota",
+        "OTA_REDIS_URL": "redis://queue",
+        "OTA_TOKENS_AUDIENCE": "https://ota.example",
+        "OTA_SERVER_BEHIND_TLS_PROXY": "true",
+    }
+    command = ["callers", "register", str(CONFIG / "sandbox" / "callers.toml"), "--data", str(tmp_path)]
+
+    result = CliRunner(env=environ).invoke(main, command)
+
+    assert result.exit_code == 1
+    assert "sandbox-clerk, sandbox-terminal-chaozhou" in result.output
+    assert "test keys are refused" in result.output
+
+
+def test_production_does_not_start_on_a_database_with_published_callers(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    now = SystemClock().now()
+    url = {"database.url": postgres_url, "data": str(tmp_path)}
+    prepare(configuration.load(environ={}, overrides=url), now)
+    settings = production(tmp_path, **url)
+
+    with pytest.raises(SettingsError, match=r"sandbox-wallet, .*private keys are published"):
+        prepare(settings, now)
+
+    with callers_of(settings) as callers:
+        for name in callers.sandbox_ids():
+            callers.disable(name)
+        prepare(settings, now)
+        assert callers.sandbox_ids() == []
+
+
+def test_a_restart_changes_no_caller(tmp_path: Path) -> None:
+    settings = embedded(tmp_path)
+    prepare(settings, SystemClock().now())
+    with callers_of(settings) as callers:
+        before = callers.find("sandbox-clerk")
+
+        prepare(settings, SystemClock().now())
+
+        assert before is not None
+        assert callers.find("sandbox-clerk") == before
+
+
+def test_the_checked_in_description_is_the_one_of_this_code(tmp_path: Path) -> None:
+    result = ota("openapi", "--output", tmp_path / "openapi.json")
+
+    assert result.exit_code == 0, result.output
+    written = (tmp_path / "openapi.json").read_text()
+    assert written == (REPOSITORY / "docs" / "openapi.json").read_text(), (
+        "run: ota openapi --output docs/openapi.json"
+    )
+    assert description() == written

@@ -1,0 +1,166 @@
+"""Jobs through Redis: nothing is lost when the queue is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from ota import wiring, worker
+from ota.core.clock import SystemClock
+from ota.store import outbox
+from ota.store.outbox import Patience
+from ota.store.runner import JobRunner
+
+Ready = Callable[..., wiring.Wiring]
+
+
+class Handled:
+    def __init__(self) -> None:
+        self.subjects: list[str] = []
+        self.fail = False
+
+    def __call__(self, subject_id: str) -> None:
+        self.subjects.append(subject_id)
+        if self.fail:
+            raise RuntimeError
+
+
+@pytest.fixture
+def handled() -> Handled:
+    return Handled()
+
+
+@pytest.fixture
+def ready(built: wiring.Wiring, redis_url: str, handled: Handled) -> wiring.Wiring:
+    """A platform with one job and a queue."""
+    settings = replace(
+        built.settings,
+        redis=replace(built.settings.redis, url=redis_url),
+        jobs=replace(built.settings.jobs, runner="redis", poll_s=0.01),
+    )
+    runner = JobRunner(
+        built.store, SystemClock(), {"test": handled}, patience=Patience(first_pause=timedelta(0))
+    )
+    return replace(built, settings=settings, runner=runner)
+
+
+def stage(built: wiring.Wiring, *subjects: str) -> None:
+    with built.store.begin() as tx:
+        for subject in subjects:
+            outbox.stage(tx, "test", subject, due_at=SystemClock().now())
+
+
+def waiting(built: wiring.Wiring) -> int:
+    with built.store.read() as tx:
+        return outbox.backlog(tx, SystemClock().now()).waiting
+
+
+def test_staged_jobs_go_through_the_queue(ready: wiring.Wiring, handled: Handled) -> None:
+    stage(ready, "a1", "a2")
+
+    worker.work(ready, burst=True)
+
+    assert sorted(handled.subjects) == ["a1", "a2"]
+    assert waiting(ready) == 0
+
+
+def test_the_queue_carries_a_name_and_an_id_and_nothing_else(ready: wiring.Wiring) -> None:
+    stage(ready, "a1")
+
+    with Redis.from_url(ready.settings.redis.url) as connection:
+        worker.Relay(ready, connection).hand_over()
+        (job,) = Queue(worker.QUEUE, connection=connection, serializer=JSONSerializer).jobs
+
+    assert job.func_name == "ota.worker.run"
+    assert list(job.args) == ["test", "a1"]
+    assert job.id.startswith("outbox-")
+    assert job.retries_left == 2
+
+
+def test_a_queue_that_lost_everything_only_delays(ready: wiring.Wiring, handled: Handled) -> None:
+    stage(ready, "a1")
+    with Redis.from_url(ready.settings.redis.url) as connection:
+        worker.Relay(ready, connection).hand_over()
+        connection.flushdb()
+    with ready.store.begin() as tx:  # the lease ends
+        tx.execute(outbox.outbox.update().values(leased_until=SystemClock().now()))
+
+    worker.work(ready, burst=True)
+
+    assert handled.subjects == ["a1"]
+
+
+def test_a_queue_that_is_away_leaves_the_jobs_where_they_were(ready: wiring.Wiring) -> None:
+    stage(ready, "a1")
+
+    with Redis.from_url("redis://127.0.0.1:1") as nowhere, pytest.raises(RedisError):
+        worker.Relay(ready, nowhere).hand_over()
+
+    (job,) = ready.runner.claim()
+    assert job.attempts == 1
+
+
+def test_a_job_that_fails_is_handed_over_again(ready: wiring.Wiring, handled: Handled) -> None:
+    handled.fail = True
+    stage(ready, "a1")
+    worker.work(ready, burst=True)
+    handled.fail = False
+
+    worker.work(ready, burst=True)
+
+    assert handled.subjects == ["a1", "a1"]
+    assert waiting(ready) == 0
+
+
+def test_the_relay_goes_on_when_the_queue_comes_back(
+    ready: wiring.Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    handed: list[int] = []
+    swept = threading.Event()
+    ready = replace(ready, runner=JobRunner(ready.store, SystemClock(), {}, sweeps=(swept.set,)))
+
+    def hand_over(_self: worker.Relay) -> int:
+        handed.append(len(handed))
+        if len(handed) == 1:
+            raise RedisError
+        stop.set()
+        return 0
+
+    monkeypatch.setattr(worker.Relay, "hand_over", hand_over)
+    with Redis.from_url(ready.settings.redis.url) as connection:
+        worker.Relay(ready, connection).run_until(stop)
+
+    assert handed == [0, 1]
+    assert swept.is_set()
+
+
+def test_a_worker_works_until_a_signal_ends_it(ready: wiring.Wiring, handled: Handled) -> None:
+    stage(ready, "a1")
+
+    def end_when_done() -> None:
+        for _ in range(1000):
+            if waiting(ready) == 0:
+                break
+            threading.Event().wait(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=end_when_done).start()
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    try:
+        worker.work(ready)
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+
+    assert handled.subjects == ["a1"]
