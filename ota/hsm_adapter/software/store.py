@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -84,9 +85,14 @@ class KeyStore:
             self._take(loaded)
 
     def add(
-        self, keys: Mapping[KeyRef, Key], *, test: bool, state: KeyState = KeyState.ACTIVE
+        self,
+        keys: Mapping[KeyRef, Key],
+        *,
+        test: bool,
+        state: KeyState = KeyState.ACTIVE,
+        only_missing: bool = False,
     ) -> Sequence[KeyEntry]:
-        """Seal new keys into the store, all or none.
+        """Seal new keys into the store, all or none; the new lines. ``only_missing`` leaves out names that are taken.
 
         Raises KeyRefused for a name that is taken, and unless ``test`` marks them, for weak and published keys;
         TestKeysInProduction for marked ones where they may not be.
@@ -96,8 +102,12 @@ class KeyStore:
         with self._guard, self._locked():
             present = self._load()
             taken = {key.entry.ref for key in present.keys}
-            fresh = [self._seal(ref, key, state, taken, test=test) for ref, key in keys.items()]
-            self._save(Catalogue(present.generation + 1, (*present.keys, *fresh)))
+            wanted = {ref: key for ref, key in keys.items() if not (only_missing and ref in taken)}
+            fresh = [self._seal(ref, key, state, taken, test=test) for ref, key in wanted.items()]
+            if fresh:
+                self._save(Catalogue(present.generation + 1, (*present.keys, *fresh)))
+            else:
+                self._take(present)
         return [key.entry for key in fresh]
 
     def change_state(self, ref: KeyRef, state: KeyState) -> None:
@@ -161,9 +171,12 @@ class KeyStore:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One process at a time; the lock goes with the process that dies."""
-        with (self._folder / _LOCK_FILE).open("w") as lock:
+        lock = os.open(self._folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(lock)
 
 
 def _check_secret(ref: KeyRef, key: Key) -> None:
