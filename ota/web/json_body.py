@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_BODY = 64 * 1024
 _MAX_DEPTH = 16
+_EXACT = 2**53  # up to here a double is the very number that was written
 
 
 class NotJson(BadRequest):
@@ -86,24 +87,27 @@ def read_json(raw: bytes) -> Any:
     """Parse a JSON text; raises NotJson for anything a parser, a database or a log could stumble over.
 
     orjson refuses NaN, invalid UTF-8, lone surrogates and endless nesting; a repeated name counts once, the last.
+    JSON knows only numbers, so 27.0 is the whole number 27 (JSON Schema 2020-12, core 4.2.3).
     """
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise NotJson from None
-    _inspect(value, 0)
-    return value
+    return _cleaned(value, 0)
 
 
-def _inspect(value: Any, depth: int) -> None:
-    if isinstance(value, str):
-        if "\0" in value:
-            raise NotJson("a text holds the character NUL")
-    elif isinstance(value, dict | list):
-        if depth >= _MAX_DEPTH:
-            raise NotJson(f"it is nested deeper than {_MAX_DEPTH} levels")
-        for item in (*value.keys(), *value.values()) if isinstance(value, dict) else value:
-            _inspect(item, depth + 1)
+def _cleaned(value: Any, depth: int) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT:
+        return int(value)
+    if isinstance(value, str) and "\0" in value:
+        raise NotJson("a text holds the character NUL")
+    if not isinstance(value, dict | list):
+        return value
+    if depth >= _MAX_DEPTH:
+        raise NotJson(f"it is nested deeper than {_MAX_DEPTH} levels")
+    if isinstance(value, list):
+        return [_cleaned(item, depth + 1) for item in value]
+    return {_cleaned(name, depth): _cleaned(item, depth + 1) for name, item in value.items()}
 
 
 def _flat(messages: Mapping[Any, Any], path: str = "") -> dict[str, list[str]]:
