@@ -20,10 +20,8 @@ _WEAK_DES: Final = frozenset(
 
 
 def weakness(algorithm: Algorithm, key: Key) -> str | None:
-    """Why a key is too weak for any use, or None. Parity bits do not count."""
+    """Why a key of the algorithm's length is too weak for any use, or None. Parity bits do not count."""
     value = bytes(key)
-    if len(value) != algorithm.key_length:
-        return f"not {algorithm.key_length} bytes"
     if len(set(value)) == 1:
         return "one byte repeated"
     if algorithm is not Algorithm.TDES:
