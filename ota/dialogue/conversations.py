@@ -18,6 +18,9 @@ from ota.dialogue.states import SESSION, SessionEvent, SessionState
 SUPERSEDED: Final = "superseded"
 """The plan's name of a session that a newer one for the same order has replaced."""
 
+CALLED_OFF: Final = "called_off"
+"""The plan's name of a session that its caller ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
@@ -36,6 +39,11 @@ class Conversation:
     def is_superseded(self) -> bool:
         """Whether a newer session for the same order has taken its place."""
         return self.plan == SUPERSEDED
+
+    @property
+    def is_called_off(self) -> bool:
+        """Whether its caller ended it before the work did."""
+        return self.plan == CALLED_OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +130,18 @@ def move_on(tx: Connection, session: Conversation, step: Step, now: datetime) ->
     return changed.rowcount == 1
 
 
-def end(tx: Connection, session: Conversation, event: SessionEvent, now: datetime) -> None:
-    """End a session without an exchange."""
-    tx.execute(
+def call_off(tx: Connection, session: Conversation, now: datetime) -> bool:
+    """End a session without an exchange, as its caller wishes; False when it has ended meanwhile."""
+    changed = tx.execute(
         session_table.update()
         .where(session_table.c.id == session.id, session_table.c.state == SessionState.CONTINUE)
-        .values(state=SESSION.after(SessionState.CONTINUE, event), updated_at=now)
+        .values(
+            state=SESSION.after(SessionState.CONTINUE, SessionEvent.CANCELLED),
+            plan=CALLED_OFF,
+            updated_at=now,
+        )
     )
+    return changed.rowcount == 1
 
 
 def end_others(tx: Connection, subject_id: str, now: datetime) -> None:

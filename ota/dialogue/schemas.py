@@ -172,7 +172,7 @@ class CommandSchema(Answer):
 class BilingualSchema(Answer):
     """A sentence in both languages."""
 
-    zh = fields.String(data_key="zh-CN", required=True)
+    zh = fields.String(data_key="zh-CN", attribute="zh-CN", required=True)
     en = fields.String(required=True)
 
 

@@ -19,7 +19,6 @@ from ota.dialogue.plan import Plan, Step, Talk
 from ota.dialogue.states import SESSION, SessionEvent, SessionState
 from ota.store.phases import Store
 
-
 NO_ELEMENT: Final = "none"
 """What a session's token names where the caller did not say which element the card is on: a plain top-up."""
 
@@ -153,24 +152,25 @@ class Sessions:
         return self.report(caller, session_id, message)  # another process took this very report meanwhile
 
     def show(self, caller: Principal, session_id: str) -> bytes:
-        """The last answer, for a phone that lost it."""
+        """The last answer, for a phone that lost it; raises SessionOver when the session was cut short."""
         with self._store.read() as tx:
             session = _own(conversations.find(tx, session_id), caller)
             last = conversations.exchange(tx, session_id, session.seq - 1)
-        if last is None or session.is_superseded:
+        if last is None or session.is_superseded or session.is_called_off:
             raise SessionOver
         return last.answer
 
     def cancel(self, caller: Principal, session_id: str) -> bytes:
-        """End a session; what its batches did to the card is found out at the next contact."""
+        """End a session; what its batches did to the card is found out at the next contact.
+
+        One that has ended by itself stays as it is: its ending is told again.
+        """
         with self._store.begin() as tx:
             session = _own(conversations.find(tx, session_id), caller)
-            if session.state is SessionState.CONTINUE:
-                conversations.end(tx, session, SessionEvent.CANCELLED, self._clock.now())
-            last = conversations.exchange(tx, session_id, session.seq - 1)
-        if last is None:
-            raise SessionOver
-        return final_answer(session_id, session.seq, "cancelled", {}, None, None, None)
+            called_off = session.is_called_off or conversations.call_off(tx, session, self._clock.now())
+        if called_off:
+            return final_answer(session_id, session.seq, "cancelled", {}, None, None, None)
+        return self.show(caller, session_id)
 
     def _commit(self, session: Conversation, step: Step, digest: str, answer: bytes) -> bool:
         """One commit: the rows of the step, the new state, the report's digest and the stored answer."""
