@@ -34,10 +34,6 @@ class Vector:
         """These fields may be there without being needed."""
         self._known.update(names)
 
-    def names(self, prefix: str) -> list[str]:
-        """The fields whose name begins so."""
-        return [name for name in self._fields if name.startswith(prefix)]
-
     def data(self, name: str, length: int | None = None) -> bytes:
         """A field of hex digits; raises Failure when it is absent or of another length."""
         value = self.text(name)
