@@ -8,6 +8,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 import sqlalchemy as sa
+from redis import Redis
 
 from ota.card.product_file import load_products
 from ota.card.security_domains import load_security_domains
@@ -141,8 +142,16 @@ def build(
         runner=JobRunner(store, clock, handlers, sweeps, _patience(settings), metrics.count_job),
         services=MappingProxyType({**features, Tokens: tokens}),
         blueprints=BLUEPRINTS,
-        checks={"database": store.ping, "hsm": hsm.health},
+        checks=_checks(settings, store, hsm),
     )
+
+
+def _checks(settings: Settings, store: Store, hsm: Hsm) -> dict[str, Callable[[], object]]:
+    """What must answer before this process can work."""
+    checks: dict[str, Callable[[], object]] = {"database": store.ping, "hsm": hsm.health}
+    if settings.redis.url:
+        checks["redis"] = Redis.from_url(settings.redis.url, socket_timeout=2, socket_connect_timeout=2).ping
+    return checks
 
 
 def _features(
