@@ -20,17 +20,19 @@ DERIVE_S_MAC: Final = 0x06
 DERIVE_S_RMAC: Final = 0x07
 """Data derivation constants (table 4-1)."""
 
+COUNTER_POSITION: Final = 15
+"""Where the KDF's one-byte counter stands in its input (4.1.5)."""
+
 FIRST_CHAINING: Final = bytes(16)
 """The MAC chaining value before EXTERNAL AUTHENTICATE (6.2.3)."""
 
 
-def derivation_inputs(constant: int, bits: int, context: bytes) -> tuple[bytes, ...]:
-    """What AES-CMAC turns into derived data, one input per 16 bytes (4.1.5; NIST SP 800-108, counter mode).
+def derivation_data(constant: int, bits: int, context: bytes) -> bytes:
+    """What the KDF turns into derived data (4.1.5; NIST SP 800-108 counter mode with AES-CMAC).
 
-    Label (11 zeros and the constant), separator 00, L in bits, counter, context.
+    Label (11 zeros and the constant), separator 00, L in bits; here the one-byte counter goes in; context.
     """
-    head = bytes(11) + bytes((constant, 0x00)) + bits.to_bytes(2, "big")
-    return tuple(head + bytes((counter,)) + context for counter in range(1, (bits + 127) // 128 + 1))
+    return bytes(11) + bytes((constant, 0x00)) + bits.to_bytes(2, "big") + context
 
 
 def card_challenge_context(sequence: bytes, security_domain: bytes) -> bytes:
