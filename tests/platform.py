@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property
@@ -29,6 +30,8 @@ from ota.hsm_adapter.test_keys import provision_test_keys
 from ota.registry import numbers
 from ota.sandbox.element.card_os import Element
 from ota.store.callers import Caller
+from ota.store.engine import open_engine
+from ota.store.phases import Store
 from ota.web.scopes import scopes_of
 from tests.databases import Templates
 from tests.elements import described
@@ -98,10 +101,7 @@ class Platform:
     @cached_property
     def built(self) -> wiring.Wiring:
         built = wiring.build(self.settings, clock=self.clock)
-        if (
-            built.store.engine.dialect.name == "sqlite"
-        ):  # no test pulls the plug: waiting for the disk proves nothing
-            sa.event.listen(built.store.engine, "connect", _do_not_wait_for_the_disk)
+        hurry(built.store.engine)
         return built
 
     @cached_property
@@ -224,8 +224,24 @@ class Platform:
             tx.execute(sa.text(statement), values)
 
 
-def _do_not_wait_for_the_disk(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA synchronous = OFF")
+def hurry(engine: sa.Engine) -> None:
+    """Let SQLite not wait for the disk: no test pulls the plug, so waiting would prove nothing."""
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(
+            engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF")
+        )
+
+
+@contextmanager
+def opened_store(url: str) -> Iterator[Store]:
+    """The store of a migrated database, without a platform around it."""
+    engine = open_engine(url, wait_s=20)
+    hurry(engine)
+    store = Store(engine)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def _body(answer: TestResponse) -> Body:
