@@ -124,7 +124,7 @@ def build(
     signer = signer or open_signer(settings, clock)
     hsm = hsm or open_hsm(settings)
     tokens = _tokens(settings, clock, signer)
-    features = _features(settings, store, clock, signer, hsm, callers)
+    features = _features(_Base(settings, store, clock, signer, hsm, callers, tokens))
     loads = features[Loads]
     assert isinstance(loads, Loads)  # noqa: S101  built by _features
     handlers: Mapping[str, Handler] = {
@@ -154,10 +154,22 @@ def _checks(settings: Settings, store: Store, hsm: Hsm) -> dict[str, Callable[[]
     return checks
 
 
-def _features(
-    settings: Settings, store: Store, clock: Clock, signer: Signer, hsm: Hsm, callers: Callers
-) -> dict[type, object]:
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What the features stand on."""
+
+    settings: Settings
+    store: Store
+    clock: Clock
+    signer: Signer
+    hsm: Hsm
+    callers: Callers
+    tokens: Tokens
+
+
+def _features(base: _Base) -> dict[type, object]:
     """Connect the features, lower layers first."""
+    settings, store, clock, signer, hsm = base.settings, base.store, base.clock, base.signer, base.hsm
     cities = load_cities(settings.config / "cities")
     products = load_products(settings.config / "cards")
     test_allowed = settings.environment != "production"
@@ -166,13 +178,13 @@ def _features(
 
     rules = ConfiguredRules(cities, products)
     vault = LoadVault(_authorities(hsm), rules)
-    topups = Topups(store, rules, SignedFacts(callers, audience), clock)
+    topups = Topups(store, rules, SignedFacts(base.callers, audience), clock)
     loads = Loads(store, vault, rules, clock)
     load_plan = TopupPlan(topups, loads)
     first_loads = FirstLoads(topups, loads, load_plan)
 
     issuances = Issuances(store, cities, products, first_loads, clock)
-    doors, records = Doors(domains, hsm), Records(clock)
+    doors, records = Doors(domains, hsm), Records(clock, first_loads)
     clearing = Clearing(hsm, doors, records)
     building = Building(store, hsm, CardProof(vault.check_mac1), first_loads, clearing, records)
     issue_plan = IssuancePlan(issuances, doors, hsm, building, clearing, records)
@@ -182,7 +194,7 @@ def _features(
         topups,
         loads,
         issuances,
-        Sessions(store, plans, signer, clock, audience),
+        Sessions(store, plans, base.tokens, signer, clock, audience),
         Cards(store),
         TerminalLoads(store, topups, loads),
         TerminalDays(store),

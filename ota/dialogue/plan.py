@@ -18,10 +18,6 @@ Record = Callable[[Connection], None]
 """Writes rows inside the one commit that also stores the answer."""
 
 
-def nothing(_tx: Connection) -> None:
-    """Write nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What a phone may show its user: a stable step name, percent, and a sentence in two languages."""
@@ -59,7 +55,7 @@ class Talk:
 class Step:
     """One move of a plan.
 
-    ``event`` is BATCH_SENT with commands, or the way the session ends. ``record`` is run in the commit that stores
+    ``event`` is BATCH_SENT with commands, or the way the session ends. ``records`` are run in the commit that stores
     the answer, so that a state and the answer that rests on it are durable together. ``plan`` and ``subject_id``
     hand the session over to another plan (issuance to its first load).
     """
@@ -70,19 +66,18 @@ class Step:
     progress: Progress | None = None
     outcome: Mapping[str, object] = field(default_factory=dict)
     problem: OtaError | None = None
-    record: Record = nothing
+    records: tuple[Record, ...] = ()
     plan: str | None = None
     subject_id: str | None = None
 
     def and_record(self, first: Record) -> Step:
         """The same move, with other rows written before its own."""
-        then = self.record
+        return replace(self, records=(first, *self.records))
 
-        def both(tx: Connection) -> None:
-            first(tx)
-            then(tx)
-
-        return replace(self, record=both)
+    def record(self, tx: Connection) -> None:
+        """Write every row of the move."""
+        for write in self.records:
+            write(tx)
 
     def as_plan(self, plan: str, subject_id: str) -> Step:
         """The same move, made in the name of another plan."""

@@ -2,14 +2,11 @@
 
 from typing import Any, Final
 
-import orjson
-
 from ota.core.errors import NotFound
 from ota.dialogue.element import Opening
 from ota.dialogue.schemas import NewSessionSchema, OpenedSchema, ReportSchema, SessionAnswerSchema
-from ota.dialogue.service import Message, Opened, Sessions
+from ota.dialogue.service import Message, Sessions
 from ota.web.endpoint import Blueprint, StoredAnswer, caller, endpoint, find
-from ota.web.tokens import Tokens
 
 blueprint = Blueprint(
     "sessions", __name__, url_prefix="/v1/sessions", description="Conversations with a card"
@@ -27,7 +24,7 @@ def open_session(wanted: tuple[str, Opening]) -> dict[str, Any]:
     plan = PLANS.get(order_id.partition("_")[0])
     if plan is None:
         raise NotFound
-    return opened_view(find(Sessions).open(caller(), plan, order_id, opening))
+    return find(Sessions).open(caller(), plan, order_id, opening).view
 
 
 @blueprint.post("/<session_id>/results")
@@ -49,12 +46,3 @@ def show(session_id: str) -> StoredAnswer:
 def cancel(session_id: str) -> StoredAnswer:
     """End a session; the next contact with the card finds out how it stands."""
     return StoredAnswer(find(Sessions).cancel(caller(), session_id))
-
-
-def opened_view(opened: Opened) -> dict[str, Any]:
-    """A new session as callers get it."""
-    return {
-        "session_id": opened.session_id,
-        "token": find(Tokens).issue_session(opened.session_id, opened.se_id),
-        "batch": orjson.loads(opened.answer),
-    }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+import orjson
 
 from ota.card.batch import Report, check_report
 from ota.core.clock import Clock
@@ -63,13 +65,26 @@ class Receipts(Protocol):
         ...
 
 
+class SessionTokens(Protocol):
+    """Makes the token with which a phone speaks for one session."""
+
+    def issue_session(self, session_id: str, se_id: str) -> str:
+        """A token for this session and this element."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A new session: its id, the element that its token is for, and the first answer, as stored."""
+    """A new session: its id, the token for its phone, and the first answer, as stored."""
 
     session_id: str
-    se_id: str
-    answer: bytes
+    token: str = field(repr=False)
+    answer: bytes = field(repr=False)
+
+    @property
+    def view(self) -> dict[str, object]:
+        """The session as callers get it."""
+        return {"session_id": self.session_id, "token": self.token, "batch": orjson.loads(self.answer)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +100,17 @@ class Sessions:
     """Conversations with cards. Any process can continue any session: nothing is kept outside the database."""
 
     def __init__(
-        self, store: Store, plans: Mapping[str, Plan], receipts: Receipts, clock: Clock, issuer: str
+        self,
+        store: Store,
+        plans: Mapping[str, Plan],
+        tokens: SessionTokens,
+        receipts: Receipts,
+        clock: Clock,
+        issuer: str,
     ) -> None:
         self._store = store
         self._plans = plans
+        self._tokens = tokens
         self._receipts = receipts
         self._clock = clock
         self._issuer = issuer
@@ -114,9 +136,8 @@ class Sessions:
             conversations.end_others(tx, subject_id, now)
             step.record(tx)
             conversations.insert(tx, conversation, answer, now)
-        return Opened(
-            talk.session_id, opening.element.se_id if opening.element is not None else NO_ELEMENT, answer
-        )
+        se_id = opening.element.se_id if opening.element is not None else NO_ELEMENT
+        return Opened(talk.session_id, self._tokens.issue_session(talk.session_id, se_id), answer)
 
     def report(self, caller: Principal, session_id: str, message: Message) -> bytes:
         """Take the report of the waiting batch and give the next answer; the same report gets the same bytes.

@@ -5,7 +5,6 @@ from typing import Any
 from ota.card.product import Product
 from ota.cities.profile import City
 from ota.dialogue.element import Opening
-from ota.dialogue.routes import opened_view
 from ota.dialogue.service import Sessions
 from ota.issuance.orders import IssuanceOrder
 from ota.issuance.plan import PLAN
@@ -58,7 +57,7 @@ def order_issuance(wanted: tuple[NewIssuance, Opening | None]) -> dict[str, Any]
     if opening is None:
         return _view(order)
     opened = find(Sessions).open(caller(), PLAN, order.id, opening)
-    return _view(order) | {"session": opened_view(opened)}
+    return _view(order) | {"session": opened.view}
 
 
 @blueprint.get("")

@@ -4,7 +4,6 @@ from typing import Any
 
 from ota.core.values import CardNumber
 from ota.dialogue.element import Opening
-from ota.dialogue.routes import opened_view
 from ota.dialogue.service import Sessions
 from ota.topup.orders import TopupOrder
 from ota.topup.plan import PLAN
@@ -31,7 +30,7 @@ def order_topup(wanted: tuple[NewTopup, Opening | None]) -> dict[str, Any]:
     if opening is None or order.state is TopupState.CREATED:
         return topup_view(order)
     opened = find(Sessions).open(caller(), PLAN, order.id, opening)
-    return topup_view(order) | {"session": opened_view(opened)}
+    return topup_view(order) | {"session": opened.view}
 
 
 @blueprint.get("")
