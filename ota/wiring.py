@@ -32,6 +32,7 @@ from ota.issuance.plan import IssuancePlan
 from ota.issuance.proof import CardProof
 from ota.issuance.records import Records
 from ota.issuance.service import Issuances
+from ota.ledger import calendar
 from ota.ledger import models as ledger_models
 from ota.registry import models as registry_models
 from ota.registry import routes as registry_routes
@@ -53,11 +54,15 @@ from ota.terminal.receipts import LoadReceipts
 from ota.terminal.service import TerminalLoads
 from ota.topup import models as topup_models
 from ota.topup import plan as topup_plan
+from ota.topup import refund_wire
 from ota.topup import routes as topup_routes
 from ota.topup.first_load import FirstLoads
-from ota.topup.jobs import SETTLE_SILENT_LOAD
+from ota.topup.jobs import SEND_REFUND, SETTLE_SILENT_LOAD
 from ota.topup.loads import Loads
 from ota.topup.plan import TopupPlan
+from ota.topup.refund_port import WalletDesk
+from ota.topup.refund_wire import HttpWalletDesk
+from ota.topup.refunds import Refunds
 from ota.topup.rules import ConfiguredRules
 from ota.topup.service import Topups
 from ota.topup.vault import LoadVault
@@ -114,9 +119,14 @@ def metadata() -> sa.MetaData:
 
 
 def build(
-    settings: Settings, *, clock: Clock | None = None, signer: Signer | None = None, hsm: Hsm | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    signer: Signer | None = None,
+    hsm: Hsm | None = None,
+    desk: WalletDesk | None = None,
 ) -> Wiring:
-    """Connect everything for one process."""
+    """Connect everything for one process; ``desk`` stands for the wallets' servers."""
     clock = clock or SystemClock()
     store = open_store(settings)
     replays = ReplayGuard(store, clock)
@@ -124,13 +134,20 @@ def build(
     signer = signer or open_signer(settings, clock)
     hsm = hsm or open_hsm(settings)
     tokens = _tokens(settings, clock, signer)
-    features = _features(_Base(settings, store, clock, signer, hsm, callers, tokens))
-    loads = features[Loads]
-    assert isinstance(loads, Loads)  # noqa: S101  built by _features
+    desk = desk or _wallet_desk(settings, clock, signer, callers)
+    features = _features(_Base(settings, store, clock, signer, hsm, callers, tokens, desk))
+    loads, refunds = features[Loads], features[Refunds]
+    assert isinstance(loads, Loads) and isinstance(refunds, Refunds)  # noqa: S101, PT018  built by _features
     handlers: Mapping[str, Handler] = {
-        SETTLE_SILENT_LOAD: lambda attempt: _settle_silent_load(loads, attempt)
+        SETTLE_SILENT_LOAD: lambda attempt: _settle_silent_load(loads, attempt),
+        SEND_REFUND: refunds.send,
     }
-    sweeps: Sequence[Sweep] = (replays.forget_expired, lambda: _show_backlog(store, clock))
+    sweeps: Sequence[Sweep] = (
+        replays.forget_expired,
+        lambda: _show_backlog(store, clock),
+        lambda: _extend_calendar(store, clock),
+        refunds.sweep,
+    )
     return Wiring(
         settings=settings,
         clock=clock,
@@ -165,6 +182,7 @@ class _Base:
     hsm: Hsm
     callers: Callers
     tokens: Tokens
+    desk: WalletDesk
 
 
 def _features(base: _Base) -> dict[type, object]:
@@ -190,9 +208,11 @@ def _features(base: _Base) -> dict[type, object]:
     issue_plan = IssuancePlan(issuances, doors, hsm, building, clearing, records)
 
     plans: Mapping[str, Plan] = {topup_plan.PLAN: load_plan, issuance_plan.PLAN: issue_plan}
+    unused_after = timedelta(seconds=settings.refunds.unused_after_s) or None
     services = (
         topups,
         loads,
+        Refunds(store, base.desk, clock, unused_after),
         issuances,
         Sessions(store, plans, base.tokens, signer, clock, audience),
         Cards(store),
@@ -236,6 +256,22 @@ def _show_backlog(store: Store, clock: Clock) -> None:
     with store.read() as tx:
         found = outbox.backlog(tx, clock.now())
     metrics.show_backlog(found.waiting, found.dead, found.oldest_due_s)
+
+
+def _extend_calendar(store: Store, clock: Clock) -> None:
+    with store.begin() as tx:
+        calendar.extend(tx, clock.now() + calendar.AHEAD)
+
+
+def _wallet_desk(settings: Settings, clock: Clock, signer: Signer, callers: Callers) -> WalletDesk:
+    """The wallets' servers, where each of them has registered that it listens."""
+
+    def callback_of(caller_id: str) -> str | None:
+        found = callers.find(caller_id)
+        return None if found is None or found.disabled else found.callback_url
+
+    answers = SignedFacts(callers, settings.tokens.audience, refund_wire.ANSWER_TYPE)
+    return HttpWalletDesk(callback_of, signer, answers, clock, settings.tokens.audience)
 
 
 def _patience(settings: Settings) -> Patience:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ota.card.apdu import Response
 from ota.card.batch import BatchCommand
 from ota.core.principal import Principal
-from ota.core.values import CardNumber, Fen
+from ota.core.values import CardNumber, CityCode, Fen
 from ota.dialogue.plan import Step, Talk
 
 
@@ -31,8 +31,18 @@ class Cashier(Protocol):
         """Make a paid top-up order for a card that is about to be issued; returns its id."""
         ...
 
-    def book_fee(self, tx: Connection, caller: Principal, order_id: str, fee: Fen, payment: str) -> None:
-        """Book the signed payment of a fee."""
+    def book_fee(
+        self, tx: Connection, caller: Principal, order_id: str, city: CityCode, fee: Fen, payment: str
+    ) -> None:
+        """Book the signed payment of a fee in the books of the card's city."""
+        ...
+
+    def earn_fee(self, tx: Connection, order_id: str) -> None:
+        """The card is active: its fee is earned."""
+        ...
+
+    def card_not_made(self, tx: Connection, order_id: str) -> None:
+        """There will be no card: what was paid for it goes back."""
         ...
 
 

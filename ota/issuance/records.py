@@ -6,6 +6,7 @@ from ota.core.clock import Clock
 from ota.dialogue.plan import Record
 from ota.issuance import channels, orders
 from ota.issuance.channels import Door
+from ota.issuance.first_load import Cashier
 from ota.issuance.states import ISSUANCE, IssuanceEvent, IssuanceState
 from ota.registry import cards, numbers
 
@@ -20,8 +21,9 @@ BUILT = (
 class Records:
     """Makes the records of issuance orders."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, cashier: Cashier) -> None:
         self._clock = clock
+        self._cashier = cashier
 
     def touched(self, order_id: str) -> Record:
         """From here on the element may hold something of this order."""
@@ -57,6 +59,7 @@ class Records:
             order = orders.lock(tx, order_id).step(tx, IssuanceEvent.READ_BACK_VERIFIED, now)
             numbers.bind(tx, order.card, now)
             cards.bind(tx, order.card, order.city, order.product, order.se_id, order.caller_id, now)
+            self._cashier.earn_fee(tx, order.id)
 
         return write
 
@@ -68,5 +71,6 @@ class Records:
             order = orders.lock(tx, order_id)
             if ISSUANCE.allows(order.state, IssuanceEvent.ELEMENT_CLEARED):
                 numbers.retire(tx, order.step(tx, IssuanceEvent.ELEMENT_CLEARED, now).card, now)
+                self._cashier.card_not_made(tx, order.id)
 
         return write

@@ -143,6 +143,7 @@ class Issuances:
             if orders.was_on_the_element(tx, order_id):
                 return _contact_lost(tx, order, self._clock).step(tx, IssuanceEvent.ROLL_BACK_STARTED, now)
             numbers.retire(tx, order.card, now)
+            self._cashier.card_not_made(tx, order.id)
             return order.step(tx, IssuanceEvent.CANCELLED, now)
 
     def enter(self, order: IssuanceOrder, door: Door) -> IssuanceOrder:
@@ -193,7 +194,7 @@ class Issuances:
             at=now,
         )
         if city.issuance_fee and wanted.payment is not None:
-            self._cashier.book_fee(tx, caller, order_id, city.issuance_fee, wanted.payment)
+            self._cashier.book_fee(tx, caller, order_id, city.code, city.issuance_fee, wanted.payment)
         return order.step(tx, IssuanceEvent.NUMBER_HELD, now)
 
     def _first_load(

@@ -40,7 +40,8 @@ journal = append_only(
         Column("id", String(40), primary_key=True),
         Column("kind", String(32), nullable=False),
         Column("reference", String(64), nullable=False),
-        Column("business_day", Date, ForeignKey("business_day.day"), nullable=False),
+        Column("subject_id", String(40), nullable=False, index=True),  # the payment whose money moves
+        Column("business_day", Date, ForeignKey("business_day.day"), nullable=False, index=True),
         Column("at", UtcDateTime, nullable=False),
         UniqueConstraint("kind", "reference"),  # what happened once is booked once
     )

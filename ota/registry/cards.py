@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, select
@@ -11,7 +11,8 @@ from ota.core.errors import Conflict, NextAction
 from ota.core.values import CardNumber, CityCode
 from ota.registry.models import card
 from ota.registry.states import CARD, CardEvent, CardState
-from ota.store import history
+from ota.store import audit, history
+from ota.store.audit import Entry
 from ota.store.inserts import insert_or_skip
 
 
@@ -132,6 +133,32 @@ def freeze(tx: Connection, known: Card, reason: str, now: datetime) -> None:
         at=now,
         detail={"reason": reason},
     )
+    # A stream shows no card number: its end is enough to find the card by what else happened at that moment.
+    data = {"reason": reason, "expected": known.last_atc}
+    audit.append(tx, Entry(audit.CARDS, audit.PLATFORM, "card_frozen", known.number.masked, data, now))
+
+
+def release(tx: Connection, known: Card, now: datetime, actor: str) -> Card:
+    """Take a frozen card back into service: its next verified counter is believed. Raises NotInThisState."""
+    after = CARD.after(known.state, CardEvent.RELEASED)
+    tx.execute(
+        card.update()
+        .where(card.c.card_no == known.number.digits)
+        .values(state=after, frozen_reason=None, last_atc=None, updated_at=now)
+    )
+    history.record(
+        tx,
+        kind="card",
+        subject_id=known.number.digits,
+        before=known.state,
+        event=CardEvent.RELEASED,
+        after=after,
+        at=now,
+        detail={"by": actor},
+    )
+    data = {"reason": known.frozen_reason}
+    audit.append(tx, Entry(audit.CARDS, actor, "card_released", known.number.masked, data, now))
+    return replace(known, state=after, frozen_reason=None, last_atc=None)
 
 
 def _insert(tx: Connection, number: CardNumber, city: CityCode, now: datetime) -> None:

@@ -75,6 +75,20 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class Refunds:
+    """``unused_after_s``: how long a paid top-up that nobody loads keeps its money; 0 for as long as it takes."""
+
+    unused_after_s: int = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Where the newest digests of the audit trail go: a file, outside the database. Empty: in the data folder."""
+
+    anchor_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """The lowest level that is written, to standard error."""
 
@@ -100,9 +114,16 @@ class Settings:
     jobs: Jobs = field(default_factory=Jobs)
     hsm: Hsm = field(default_factory=Hsm)
     tokens: Tokens = field(default_factory=Tokens)
+    refunds: Refunds = field(default_factory=Refunds)
+    audit: Audit = field(default_factory=Audit)
     log: Log = field(default_factory=Log)
     sandbox: Sandbox = field(default_factory=Sandbox)
     config: Path = Path("config")
+
+    @property
+    def anchor_file(self) -> Path:
+        """The configured file of audit anchors, or one in the data folder."""
+        return Path(self.audit.anchor_file or self.data / "audit-anchors.jsonl")
 
     @property
     def database_url(self) -> str:

@@ -11,6 +11,7 @@ from ota.store.callers import Caller
 
 _NAME = r"[A-Za-z0-9_.-]{1,64}"
 _COORDINATE = r"[A-Za-z0-9_-]{43}"
+_CALLBACK = r"(https://|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?(/|$))[!-~]{0,200}"
 
 
 def read_callers(path: Path) -> list[Caller]:
@@ -50,5 +51,14 @@ def _caller(table: Table, keys: dict[str, tuple[dict[str, str], bool]]) -> Calle
         wallet=table.text("wallet") if kind is CallerKind.WALLET else None,
         roles=table.texts("roles") if kind is CallerKind.STAFF else (),
         otp_secret=table.text("otp_secret") if kind is CallerKind.STAFF else None,
+        callback_url=_callback(table, kind),
         sandbox=test,
     )
+
+
+def _callback(table: Table, kind: CallerKind) -> str | None:
+    """Where a wallet's server listens, without a slash at its end; plain HTTP stays on this machine."""
+    if kind is not CallerKind.WALLET or not table.has("callback_url"):
+        return None
+    wanted = "an https:// address, or http:// on this machine"
+    return table.text("callback_url", pattern=_CALLBACK, expected=wanted).rstrip("/")

@@ -23,6 +23,7 @@ caller = sa.Table(
     sa.Column("wallet", sa.String(64)),
     sa.Column("roles", Json, nullable=False),
     sa.Column("otp_secret", sa.String(64)),
+    sa.Column("callback_url", sa.String(255)),
     sa.Column("disabled", sa.Boolean, nullable=False, default=False),
     sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
@@ -41,7 +42,10 @@ caller_key = sa.Table(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One caller; ``keys`` maps a key id to a public JWK. The second factor's secret is never printed."""
+    """One caller; ``keys`` maps a key id to a public JWK. The second factor's secret is never printed.
+
+    ``callback_url`` is where a wallet's server listens to the platform (PROTOCOL.md); None: it does not.
+    """
 
     id: str
     kind: CallerKind
@@ -51,6 +55,7 @@ class Caller:
     wallet: str | None = None
     roles: tuple[str, ...] = ()
     otp_secret: str | None = field(default=None, repr=False)
+    callback_url: str | None = None
     disabled: bool = False
     sandbox: bool = False
 
@@ -81,6 +86,7 @@ class Callers:
             wallet=row.wallet,
             roles=tuple(row.roles),
             otp_secret=row.otp_secret,
+            callback_url=row.callback_url,
             disabled=row.disabled,
             sandbox=row.sandbox,
         )
@@ -112,6 +118,7 @@ def _write_caller(tx: Connection, new: Caller, at: datetime) -> None:
         "wallet": new.wallet,
         "roles": list(new.roles),
         "otp_secret": new.otp_secret,
+        "callback_url": new.callback_url,
         "disabled": new.disabled,
         "sandbox": new.sandbox,
     }

@@ -14,7 +14,7 @@ from ota.core.ids import new_id
 from ota.core.values import CardNumber, CardTime, Fen, Mac4, TerminalNumber
 from ota.store import history
 from ota.topup.models import evidence, load_attempt, load_challenge
-from ota.topup.states import ATTEMPT, LIVE, AttemptEvent, AttemptState
+from ota.topup.states import ATTEMPT, LIVE, OPEN, AttemptEvent, AttemptState
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Attempt:
     def step(self, tx: Connection, event: AttemptEvent, now: datetime) -> Attempt:
         """Take one step of the state machine and write it into the history; raises NotInThisState."""
         after = ATTEMPT.after(self.state, event)
-        decided = None if after in LIVE else now
+        decided = None if after in OPEN else now
         tx.execute(
             load_attempt.update().where(load_attempt.c.id == self.id).values(state=after, decided_at=decided)
         )
@@ -187,6 +187,12 @@ def latest(tx: Connection, order_id: str) -> Attempt | None:
         .limit(1)
     ).one_or_none()
     return _attempt(row) if row is not None else None
+
+
+def states_of(tx: Connection, order_id: str) -> frozenset[AttemptState]:
+    """The states of all attempts of an order."""
+    rows = tx.execute(select(load_attempt.c.state).where(load_attempt.c.order_id == order_id).distinct())
+    return frozenset(AttemptState(state) for state in rows.scalars())
 
 
 def note(

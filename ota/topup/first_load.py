@@ -11,7 +11,7 @@ from ota.card.meanings import CommandKind
 from ota.card.problems import problem_for
 from ota.card.purse import LoadAnswer
 from ota.core.principal import Principal
-from ota.core.values import CardNumber, Fen
+from ota.core.values import CardNumber, CityCode, Fen
 from ota.dialogue.plan import Step, Talk
 from ota.topup.contact import Traces
 from ota.topup.loads import Loads
@@ -40,9 +40,19 @@ class FirstLoads:
         """Make a paid top-up order for a card that is about to be issued; returns its id."""
         return self._topups.first_load(tx, caller, key, NewTopup(card, amount, payment), issuance_id)
 
-    def book_fee(self, tx: Connection, caller: Principal, order_id: str, fee: Fen, payment: str) -> None:
+    def book_fee(
+        self, tx: Connection, caller: Principal, order_id: str, city: CityCode, fee: Fen, payment: str
+    ) -> None:
         """Book the signed payment of an issuance fee."""
-        self._topups.book_fee(tx, caller, order_id, fee, payment)
+        self._topups.book_fee(tx, caller, order_id, city, fee, payment)
+
+    def earn_fee(self, tx: Connection, order_id: str) -> None:
+        """The card of an issuance is active: its fee, if there was one, is earned."""
+        self._topups.earn_fee(tx, order_id)
+
+    def card_not_made(self, tx: Connection, order_id: str) -> None:
+        """An issuance was abandoned: fee and first load go back."""
+        self._topups.card_not_made(tx, order_id)
 
     def opening(self, order_id: str) -> tuple[Sequence[BatchCommand], Mapping[str, object]]:
         """SELECT and INITIALIZE FOR LOAD with a challenge, and the context of their answers."""

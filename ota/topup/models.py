@@ -16,7 +16,19 @@ from sqlalchemy import (
 from ota.store.append_only import append_only
 from ota.store.schema import metadata
 from ota.store.types import Json, UtcDateTime, choice
-from ota.topup.states import AttemptState, RefundState, TopupState
+from ota.topup.states import (
+    AttemptState,
+    PaymentPurpose,
+    RefundReason,
+    RefundState,
+    TopupState,
+)
+
+_WAITING = text("state IN ('paid', 'loading', 'uncertain', 'held')")
+_FIRST_LOAD = text("issuance_id IS NOT NULL")
+_THE_ONE = text("surplus IS NULL")
+_SURPLUS = text("surplus IS NOT NULL")
+_ON_ITS_WAY = text("state <> 'done'")
 
 topup_order = Table(
     "topup_order",
@@ -33,13 +45,26 @@ topup_order = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     CheckConstraint("amount_fen > 0", name="amount_positive"),
     UniqueConstraint("caller_id", "idempotency_key"),
+    Index(
+        "uq_topup_order_issuance",
+        "issuance_id",
+        unique=True,
+        sqlite_where=_FIRST_LOAD,
+        postgresql_where=_FIRST_LOAD,
+    ),
+    # Few of very many: what suspense and the sweeps ask for every minute.
+    Index("ix_topup_order_waiting", "state", "updated_at", sqlite_where=_WAITING, postgresql_where=_WAITING),
 )
 
 payment = Table(
     "payment",
     metadata,
     Column("id", String(40), primary_key=True),
-    Column("order_id", String(40), nullable=False, index=True),
+    Column("order_id", String(40), nullable=False, index=True),  # a top-up's, or an issuance's for its fee
+    Column("purpose", choice(PaymentPurpose), nullable=False),
+    Column("surplus", choice(RefundReason), nullable=True),  # why it cannot serve its order; None: it does
+    Column("caller_id", String(64), nullable=False),
+    Column("city", String(4), nullable=False),
     Column("channel", String(32), nullable=False),
     Column("trade_no", String(64), nullable=False),
     Column("amount_fen", BigInteger, nullable=False),
@@ -49,6 +74,10 @@ payment = Table(
     CheckConstraint("amount_fen > 0", name="amount_positive"),
     CheckConstraint("currency = 'CNY'", name="currency_yuan"),
     UniqueConstraint("channel", "trade_no"),  # one trade pays one order
+    Index(  # and one trade is all that an order takes
+        "uq_payment_of_order", "order_id", unique=True, sqlite_where=_THE_ONE, postgresql_where=_THE_ONE
+    ),
+    Index("ix_payment_surplus", "id", sqlite_where=_SURPLUS, postgresql_where=_SURPLUS),
 )
 
 load_challenge = Table(
@@ -74,7 +103,7 @@ load_challenge = Table(
     ),
 )
 
-_LIVE = text("state IN ('authorised', 'uncertain')")
+_LIVE = text("state IN ('authorised', 'uncertain', 'decided')")
 _LOADED = text("state = 'loaded'")
 
 load_attempt = Table(
@@ -127,12 +156,21 @@ evidence = append_only(
 refund = Table(
     "refund",
     metadata,
-    Column("order_id", String(40), ForeignKey("topup_order.id"), primary_key=True),  # one per order
+    Column("id", String(40), primary_key=True),
+    # One per payment, and an order takes one payment: one per order.
+    Column("payment_id", String(40), ForeignKey("payment.id"), nullable=False, unique=True),
+    Column("order_id", String(40), nullable=False, index=True),
+    Column("caller_id", String(64), nullable=False),
     Column("refund_key", String(64), nullable=False, unique=True),
+    Column(
+        "round", Integer, nullable=False
+    ),  # a refund that was refused may be started again, under a new key
+    Column("tries", Integer, nullable=False),  # of this round: sent, or asked about
     Column("state", choice(RefundState), nullable=False),
     Column("amount_fen", BigInteger, nullable=False),
-    Column("reason", String(64), nullable=False),
+    Column("reason", choice(RefundReason), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     CheckConstraint("amount_fen > 0", name="amount_positive"),
+    Index("ix_refund_open", "state", "updated_at", sqlite_where=_ON_ITS_WAY, postgresql_where=_ON_ITS_WAY),
 )

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, select
 
 from ota.core.errors import NotFound
+from ota.core.principal import Principal
 from ota.core.values import CardNumber, CityCode, Fen
 from ota.store import history
 from ota.topup.models import topup_order
@@ -85,6 +86,12 @@ def get(tx: Connection, order_id: str) -> TopupOrder:
     return _one(tx.execute(select(topup_order).where(topup_order.c.id == order_id)).one_or_none())
 
 
+def find(tx: Connection, order_id: str) -> TopupOrder | None:
+    """The order, or None."""
+    row = tx.execute(select(topup_order).where(topup_order.c.id == order_id)).one_or_none()
+    return _order(row) if row is not None else None
+
+
 def lock(tx: Connection, order_id: str) -> TopupOrder:
     """The order with its row locked until the phase ends; raises NotFound."""
     query = select(topup_order).where(topup_order.c.id == order_id).with_for_update()
@@ -97,6 +104,19 @@ def by_key(tx: Connection, caller_id: str, key: str) -> TopupOrder | None:
         select(topup_order).where(topup_order.c.caller_id == caller_id, topup_order.c.idempotency_key == key)
     ).one_or_none()
     return _order(row) if row is not None else None
+
+
+def of_issuance(tx: Connection, issuance_id: str) -> TopupOrder | None:
+    """The first load that was ordered with an issuance, or None."""
+    row = tx.execute(select(topup_order).where(topup_order.c.issuance_id == issuance_id)).one_or_none()
+    return _order(row) if row is not None else None
+
+
+def own(order: TopupOrder, caller: Principal) -> TopupOrder:
+    """The order if it is the caller's; raises NotFound."""
+    if order.caller_id != caller.id:
+        raise NotFound
+    return order
 
 
 def unfinished(tx: Connection, card: CardNumber) -> list[TopupOrder]:

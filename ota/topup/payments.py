@@ -1,4 +1,8 @@
-"""Payments: the signed fact that a caller hands in, and the row that makes it count once."""
+"""Payments: the signed fact that a caller hands in, and the row that makes it count once.
+
+A payment that fits a caller's order in form but cannot serve it (another amount, an order that is paid already) is
+booked all the same: the money was captured. It is surplus, and goes back by itself.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, Self
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
-from ota.core.errors import Conflict, InvalidValue, NextAction, Refused
+from ota.core.errors import Conflict, InvalidValue, NextAction, OtaError, Refused
 from ota.core.ids import new_id
 from ota.core.principal import Principal
-from ota.core.values import Fen
+from ota.core.values import CityCode, Fen
+from ota.ledger import books, journals
+from ota.ledger.books import Money
 from ota.store.inserts import insert_or_skip
 from ota.topup.models import payment
+from ota.topup.states import PaymentPurpose, RefundReason
 
 
 class PaymentDiffers(Refused):
@@ -22,11 +29,12 @@ class PaymentDiffers(Refused):
 
     code = "payment_differs"
 
-    def __init__(self, field: str) -> None:
+    def __init__(self, field: str, returned: str | None = None) -> None:
+        back = ("", "") if returned is None else (" The money goes back.", "该款项将原路退回。")
         super().__init__(
-            english=f"The payment does not fit the order: {field} differs.",
-            chinese=f"支付信息与订单不符: {field}。",
-            details={"field": field},
+            english=f"The payment does not fit the order: {field} differs.{back[0]}",
+            chinese=f"支付信息与订单不符: {field}。{back[1]}",
+            details={"field": field} | _returned(returned),
         )
 
 
@@ -43,9 +51,11 @@ class PaidAlready(Conflict):
     """The order was paid by another trade."""
 
     code = "paid_already"
-    next_action = NextAction.CONTACT_SERVICE
-    english = "The order is already paid by another trade."
-    chinese = "该订单已由另一笔支付完成付款。"
+    english = "The order is already paid by another trade; this one goes back."
+    chinese = "该订单已由另一笔支付完成付款, 本笔款项将原路退回。"
+
+    def __init__(self, returned: str) -> None:
+        super().__init__(details=_returned(returned))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ class PaymentFact:
         return cls(
             channel=_text(claims, "channel", 32),
             trade_no=_text(claims, "trade_no", 64),
-            amount=Fen(_whole(claims, "amount_fen")),
+            amount=Fen(_at_least_one(claims, "amount_fen")),
             currency=_text(claims, "currency", 3),
             paid_at=_moment(claims, "paid_at"),
         )
@@ -78,40 +88,160 @@ class SignedFacts(Protocol):
         ...
 
 
-def book(tx: Connection, order_id: str, due: Fen, fact: PaymentFact, now: datetime) -> bool:
-    """Write the payment of an order that costs ``due``; False when this very payment is there already.
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be paid: for which order, by whom, and in which city's books."""
 
-    Raises PaymentDiffers, PaymentUsed, PaidAlready. The caller holds the order's lock.
+    order_id: str
+    purpose: PaymentPurpose
+    caller_id: str
+    city: CityCode
+    amount: Fen
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A captured payment. ``surplus`` says why it cannot serve its order; None: it does."""
+
+    id: str
+    order_id: str
+    purpose: PaymentPurpose
+    surplus: RefundReason | None
+    caller_id: str
+    city: CityCode
+    channel: str
+    trade_no: str
+    amount: Fen
+
+    @property
+    def money(self) -> Money:
+        """The payment as the books know it."""
+        return Money(self.id, self.channel, self.city, self.amount)
+
+    def require_fit(self) -> None:
+        """Raise for surplus money what the caller is told, the same every time it asks."""
+        if self.surplus is not None:
+            raise _refusal(self.surplus, self.id)
+
+
+def take(tx: Connection, due: Due, fact: PaymentFact, now: datetime) -> tuple[Payment, bool]:
+    """Write a payment and book it in suspense; True when it is new, False when this very payment is there already.
+
+    The answer tells whether it fits its order. Raises PaymentDiffers for another currency and for a known trade with
+    another amount, PaymentUsed for a trade of another order; then nothing is written. The caller holds the order's lock.
     """
     if fact.currency != "CNY":
         raise PaymentDiffers("currency")
-    if fact.amount != due:
+    known = _of_trade(tx, fact)
+    if known is None:
+        written = _insert(tx, due, fact, now)
+        if written is not None:
+            journals.post(tx, books.payment_taken(written.money), now)
+            return written, True
+        known = _of_trade(tx, fact)  # another order took the same trade a moment ago
+    if known is None or known.order_id != due.order_id:
+        raise PaymentUsed
+    if known.amount != fact.amount:
         raise PaymentDiffers("amount_fen")
+    return known, False
+
+
+def take_fitting(tx: Connection, due: Due, fact: PaymentFact, now: datetime) -> Payment:
+    """Take the payment of an order that is refused as a whole unless it fits: then nothing of it is booked.
+
+    Raises what `take` raises, and PaymentDiffers.
+    """
+    if fact.amount != due.amount:
+        raise PaymentDiffers("amount_fen")
+    return take(tx, due, fact, now)[0]
+
+
+def of_order(tx: Connection, order_id: str) -> Payment:
+    """The one payment that serves an order; every order with money has it."""
+    found = find_of_order(tx, order_id)
+    assert found is not None  # noqa: S101  only payments.take makes an order paid
+    return found
+
+
+def find_of_order(tx: Connection, order_id: str) -> Payment | None:
+    """The payment that serves an order, or None as long as it is not paid."""
+    query = select(payment).where(payment.c.order_id == order_id, payment.c.surplus.is_(None))
+    row = tx.execute(query).one_or_none()
+    return _payment(row) if row is not None else None
+
+
+def get(tx: Connection, payment_id: str) -> Payment:
+    """A payment; its id comes from the platform's own rows."""
+    return _payment(tx.execute(select(payment).where(payment.c.id == payment_id)).one())
+
+
+def _insert(tx: Connection, due: Due, fact: PaymentFact, now: datetime) -> Payment | None:
+    new = Payment(
+        id=new_id("pay"),
+        order_id=due.order_id,
+        purpose=due.purpose,
+        surplus=_why_surplus(tx, due, fact),
+        caller_id=due.caller_id,
+        city=due.city,
+        channel=fact.channel,
+        trade_no=fact.trade_no,
+        amount=fact.amount,
+    )
     inserted = tx.execute(
         insert_or_skip(tx, payment).values(
-            id=new_id("pay"),
-            order_id=order_id,
-            channel=fact.channel,
-            trade_no=fact.trade_no,
-            amount_fen=fact.amount.amount,
+            id=new.id,
+            order_id=new.order_id,
+            purpose=new.purpose,
+            surplus=new.surplus,
+            caller_id=new.caller_id,
+            city=new.city.code,
+            channel=new.channel,
+            trade_no=new.trade_no,
+            amount_fen=new.amount.amount,
             currency=fact.currency,
             paid_at=fact.paid_at,
             taken_at=now,
         )
     )
-    _require_same(tx, order_id, fact)
-    return inserted.rowcount == 1
+    return new if inserted.rowcount == 1 else None
 
 
-def _require_same(tx: Connection, order_id: str, fact: PaymentFact) -> None:
+def _why_surplus(tx: Connection, due: Due, fact: PaymentFact) -> RefundReason | None:
+    if find_of_order(tx, due.order_id) is not None:
+        return RefundReason.PAID_TWICE
+    return None if fact.amount == due.amount else RefundReason.AMOUNT_DIFFERS
+
+
+def _of_trade(tx: Connection, fact: PaymentFact) -> Payment | None:
     row = tx.execute(
         select(payment).where(payment.c.channel == fact.channel, payment.c.trade_no == fact.trade_no)
-    ).one()
-    if row.order_id != order_id:
-        raise PaymentUsed
-    trades = tx.execute(select(payment.c.trade_no).where(payment.c.order_id == order_id)).all()
-    if len(trades) > 1:
-        raise PaidAlready  # rolls the second one back: the wallet keeps that money and returns it
+    ).one_or_none()
+    return _payment(row) if row is not None else None
+
+
+def _payment(row: Row[tuple[object, ...]]) -> Payment:
+    return Payment(
+        id=row.id,
+        order_id=row.order_id,
+        purpose=row.purpose,
+        surplus=row.surplus,
+        caller_id=row.caller_id,
+        city=CityCode(row.city),
+        channel=row.channel,
+        trade_no=row.trade_no,
+        amount=Fen(row.amount_fen),
+    )
+
+
+def _refusal(why: RefundReason, payment_id: str) -> OtaError:
+    if why is RefundReason.AMOUNT_DIFFERS:
+        return PaymentDiffers("amount_fen", payment_id)
+    return PaidAlready(payment_id)
+
+
+def _returned(payment_id: str | None) -> dict[str, str]:
+    """What tells a machine that the platform has the money and sends it back."""
+    return {} if payment_id is None else {"payment_id": payment_id, "money": "on_its_way_back"}
 
 
 def _text(claims: Mapping[str, object], name: str, longest: int) -> str:
@@ -121,10 +251,10 @@ def _text(claims: Mapping[str, object], name: str, longest: int) -> str:
     return value
 
 
-def _whole(claims: Mapping[str, object], name: str) -> int:
+def _at_least_one(claims: Mapping[str, object], name: str) -> int:
     value = claims.get(name)
-    if type(value) is not int:
-        raise InvalidValue(f"payment.{name}", "a whole number of fen")
+    if type(value) is not int or value < 1:
+        raise InvalidValue(f"payment.{name}", "a whole number of fen, 1 or more")
     return value
 
 

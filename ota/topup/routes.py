@@ -7,10 +7,13 @@ from ota.dialogue.element import Opening
 from ota.dialogue.service import Sessions
 from ota.topup.orders import TopupOrder
 from ota.topup.plan import PLAN
+from ota.topup.refund_rows import Refund
+from ota.topup.refunds import Refunds
 from ota.topup.schemas import (
     CardQuerySchema,
     NewTopupSchema,
     PaymentNoticeSchema,
+    RefundListSchema,
     TopupListSchema,
     TopupSchema,
 )
@@ -60,6 +63,32 @@ def take_payment(order_id: str, payment: str) -> dict[str, Any]:
 def cancel_topup(order_id: str) -> dict[str, Any]:
     """Call off an order that is not paid."""
     return topup_view(find(Topups).cancel(caller(), order_id))
+
+
+@blueprint.post("/<order_id>/refund")
+@endpoint(gives=TopupSchema, scope="topup:write", idempotent=True)
+def refund_topup(order_id: str) -> dict[str, Any]:
+    """Give the money of a paid order back; refused while the card may hold it."""
+    return topup_view(find(Refunds).request(caller(), order_id))
+
+
+@blueprint.get("/<order_id>/refunds")
+@endpoint(gives=RefundListSchema, scope="topup:read")
+def list_refunds(order_id: str) -> dict[str, Any]:
+    """What goes back of an order's payments, also of those that did not fit it."""
+    return {"refunds": [refund_view(refund) for refund in find(Refunds).of_order(caller(), order_id)]}
+
+
+def refund_view(refund: Refund) -> dict[str, Any]:
+    """A refund as callers see it."""
+    return {
+        "refund_id": refund.id,
+        "payment_id": refund.payment_id,
+        "refund_key": refund.key,
+        "amount_fen": refund.amount.amount,
+        "reason": str(refund.reason),
+        "state": str(refund.state),
+    }
 
 
 def topup_view(order: TopupOrder) -> dict[str, Any]:

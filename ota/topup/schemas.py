@@ -82,3 +82,20 @@ class TopupListSchema(Answer):
     """Orders of a card that wait for a contact."""
 
     orders = fields.List(fields.Nested(TopupSchema), required=True)
+
+
+class RefundSchema(Answer):
+    """Money on its way back to the trade that it came from."""
+
+    refund_id = fields.String(required=True)
+    payment_id = fields.String(required=True)
+    refund_key = fields.String(required=True)
+    amount_fen = fields.Integer(required=True)
+    reason = fields.String(required=True)
+    state = fields.String(required=True)
+
+
+class RefundListSchema(Answer):
+    """The refunds of an order, oldest first."""
+
+    refunds = fields.List(fields.Nested(RefundSchema), required=True)

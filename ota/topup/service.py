@@ -8,17 +8,18 @@ from typing import Final
 from sqlalchemy import Connection
 
 from ota.core.clock import Clock
-from ota.core.errors import NotFound
+from ota.core.errors import NotFound, OtaError
 from ota.core.ids import new_id
 from ota.core.principal import CallerKind, Principal
-from ota.core.values import CardNumber, Fen
+from ota.core.values import CardNumber, CityCode, Fen
+from ota.ledger import books, journals
 from ota.registry import cards
 from ota.store.phases import Store
-from ota.topup import orders, payments
-from ota.topup.orders import TopupOrder
-from ota.topup.payments import PaymentFact, SignedFacts
+from ota.topup import attempts, orders, payments, refunds
+from ota.topup.orders import TopupOrder, own
+from ota.topup.payments import Due, Payment, PaymentFact, SignedFacts
 from ota.topup.rules import RuleBook
-from ota.topup.states import TopupEvent, TopupState
+from ota.topup.states import PaymentPurpose, TopupEvent, TopupState
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Topups:
     def order(self, caller: Principal, key: str, wanted: NewTopup) -> TopupOrder:
         """Make an order, paid if a payment comes with it; the same key gives the same order again.
 
-        Raises CardOutsideProvince, CityNotLive, AmountOutsideLimits, CardNotUsable and the errors of payments.
+        Raises CardOutsideProvince, CityNotLive, AmountOutsideLimits, CardNotUsable and the errors of payments. A
+        payment of another amount leaves the order unpaid and goes back.
         """
         city = self._rules.of_card(wanted.card).city.require_live()
         city.limits.check_load(wanted.amount)
@@ -51,14 +53,27 @@ class Topups:
             made = orders.by_key(tx, caller.id, key)
             if made is None:
                 made = self._insert(tx, caller, key, wanted)
-            return self._pay(tx, made, fact) if fact is not None else made
+            if fact is None:
+                return made
+            made, taken = self._pay(tx, made, fact)
+        taken.require_fit()
+        return made
 
     def take_payment(self, caller: Principal, order_id: str, signed: str) -> TopupOrder:
-        """Book a payment for an order; the same payment again changes nothing."""
-        fact = self._fact(caller, signed)
-        assert fact is not None  # noqa: S101  a signature was given
-        with self._store.begin() as tx:
-            return self._pay(tx, own(orders.lock(tx, order_id), caller), fact)
+        """Book a payment for an order; the same payment again changes nothing.
+
+        Raises the errors of payments, the same for the same payment. What was captured is booked in any case: money
+        that cannot serve the order goes back.
+        """
+        try:
+            fact = self.read_payment(caller, signed)
+            with self._store.begin() as tx:
+                order, taken = self._pay(tx, own(orders.lock(tx, order_id), caller), fact)
+        except OtaError as refusal:
+            self._note_refused(caller, order_id, refusal)
+            raise
+        taken.require_fit()
+        return order
 
     def cancel(self, caller: Principal, order_id: str) -> TopupOrder:
         """Call off an order that is not paid; a closed one stays closed. Raises NotInThisState once there is money."""
@@ -85,11 +100,25 @@ class Topups:
         assert wanted.payment is not None  # noqa: S101  the schema of a first load requires it
         self._rules.of_card(wanted.card).city.limits.check_load(wanted.amount)
         made = self._insert(tx, caller, key, wanted, issuance_id)
-        return self._pay(tx, made, self.read_payment(caller, wanted.payment)).id
+        payments.take_fitting(tx, _due(made), self.read_payment(caller, wanted.payment), self._clock.now())
+        return made.step(tx, TopupEvent.PAYMENT_TAKEN, self._clock.now()).id
 
-    def book_fee(self, tx: Connection, caller: Principal, order_id: str, fee: Fen, signed: str) -> None:
+    def book_fee(
+        self, tx: Connection, caller: Principal, order_id: str, city: CityCode, fee: Fen, signed: str
+    ) -> None:
         """Book the payment of an issuance fee; raises the errors of payments."""
-        payments.book(tx, order_id, fee, self.read_payment(caller, signed), self._clock.now())
+        due = Due(order_id, PaymentPurpose.FEE, caller.id, city, fee)
+        payments.take_fitting(tx, due, self.read_payment(caller, signed), self._clock.now())
+
+    def earn_fee(self, tx: Connection, order_id: str) -> None:
+        """Book an issuance fee as earned; an issuance without one has nothing to book."""
+        fee = payments.find_of_order(tx, order_id)
+        if fee is not None:
+            journals.post(tx, books.fee_earned(fee.money), self._clock.now())
+
+    def card_not_made(self, tx: Connection, order_id: str) -> None:
+        """Give back what was paid for a card that will not be."""
+        refunds.card_not_made(tx, order_id, self._clock.now())
 
     def read_payment(self, caller: Principal, signed: str) -> PaymentFact:
         """Check a payment's signature and read it; raises Unauthenticated, InvalidValue."""
@@ -120,11 +149,22 @@ class Topups:
         orders.insert(tx, order)
         return order
 
-    def _pay(self, tx: Connection, order: TopupOrder, fact: PaymentFact) -> TopupOrder:
+    def _pay(self, tx: Connection, order: TopupOrder, fact: PaymentFact) -> tuple[TopupOrder, Payment]:
         now = self._clock.now()
-        if not payments.book(tx, order.id, order.amount, fact, now):
-            return order
-        return order.step(tx, TopupEvent.PAYMENT_TAKEN, now)
+        taken, is_new = payments.take(tx, _due(order), fact, now)
+        if is_new and taken.surplus is not None:
+            refunds.started(tx, taken, taken.surplus, now)
+        elif is_new:
+            order = order.step(tx, TopupEvent.PAYMENT_TAKEN, now)
+        return order, taken
+
+    def _note_refused(self, caller: Principal, order_id: str, refusal: OtaError) -> None:
+        """Keep that a payment was tried which could not be booked: forged, in another currency, of another order."""
+        with self._store.begin() as tx:
+            order = orders.find(tx, order_id)
+            if order is not None and order.caller_id == caller.id:
+                code = {"code": refusal.problem_code}
+                attempts.note(tx, order.id, None, "payment_refused", code, self._clock.now())
 
 
 MONEY_PLACES: Final = {
@@ -151,11 +191,8 @@ NEXT_STEPS: Final = {
 """What the caller should do next with an order; nothing for a state that is not named."""
 
 
-def own(order: TopupOrder, caller: Principal) -> TopupOrder:
-    """The order if it is the caller's; raises NotFound."""
-    if order.caller_id != caller.id:
-        raise NotFound
-    return order
+def _due(order: TopupOrder) -> Due:
+    return Due(order.id, PaymentPurpose.TOPUP, order.caller_id, order.city, order.amount)
 
 
 def _require_access(known: cards.Card, caller: Principal) -> None:

@@ -6,24 +6,39 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from ota.ledger import books, journals
 from ota.registry import cards
-from ota.topup import attempts, orders
+from ota.topup import attempts, orders, payments
 from ota.topup.attempts import Attempt
 from ota.topup.decision import Verdict
 from ota.topup.errors import CardFrozen, StillUncertain
 from ota.topup.orders import TopupOrder
 from ota.topup.outcome import Stopped
-from ota.topup.states import ATTEMPT, AttemptEvent, TopupEvent
+from ota.topup.states import ATTEMPT, TOPUP, AttemptEvent, AttemptState, TopupEvent
 
 Settle = Callable[[Connection, cards.Card, Attempt | None, TopupOrder, int, datetime], Stopped | None]
 
 
 def book_loaded(tx: Connection, attempt: Attempt, kind: str, now: datetime) -> TopupOrder:
-    """The attempt is in the purse: it, its order and the card's counter move on together."""
+    """The attempt is in the purse: it, its order, the card's counter and the books move on together.
+
+    Where two people had given the money up before, their decision stands and the books show what it cost.
+    """
     attempt.step(tx, AttemptEvent.PROVEN, now)
     attempts.note(tx, attempt.order_id, attempt.id, kind, {"counter": attempt.counter, "loaded": True}, now)
     cards.saw_counter(tx, attempt.card, attempt.counter + 1, now)
-    return orders.lock(tx, attempt.order_id).step(tx, TopupEvent.LOAD_PROVEN, now, {"attempt": attempt.id})
+    order = orders.lock(tx, attempt.order_id)
+    money = payments.of_order(tx, order.id).money
+    if _was_given_up(attempt, order, TopupEvent.LOAD_PROVEN):
+        journals.post(tx, books.load_after_decision(money, attempt.id), now)
+        return order
+    journals.post(tx, books.load_proven(money, attempt.id), now)
+    return order.step(tx, TopupEvent.LOAD_PROVEN, now, {"attempt": attempt.id})
+
+
+def _was_given_up(attempt: Attempt, order: TopupOrder, event: TopupEvent) -> bool:
+    """Whether two people settled the money before the card could tell; a held order still waits for the card."""
+    return attempt.state is AttemptState.DECIDED and not TOPUP.allows(order.state, event)
 
 
 def _go_on(
@@ -49,15 +64,21 @@ def _it_did_not_arrive(
     assert live is not None  # noqa: S101  the verdict speaks of a live attempt
     live.step(tx, AttemptEvent.DISPROVEN, now)
     attempts.note(tx, live.order_id, live.id, "fresh_mac1", {"counter": counter, "loaded": False}, now)
-    orders.lock(tx, live.order_id).step(tx, TopupEvent.LOAD_DISPROVEN, now)
+    order = orders.lock(tx, live.order_id)
+    if not _was_given_up(live, order, TopupEvent.LOAD_DISPROVEN):
+        order.step(tx, TopupEvent.LOAD_DISPROVEN, now)
     cards.saw_counter(tx, known.number, counter, now)
 
 
 def _nobody_knows(
-    tx: Connection, _known: cards.Card, live: Attempt | None, _order: TopupOrder, counter: int, now: datetime
-) -> Stopped:
+    tx: Connection, known: cards.Card, live: Attempt | None, _order: TopupOrder, counter: int, now: datetime
+) -> Stopped | None:
     assert live is not None  # noqa: S101  the verdict speaks of a live attempt
     attempts.note(tx, live.order_id, live.id, "unproven_counter", {"counter": counter}, now)
+    if live.state is AttemptState.DECIDED:  # nothing waits for the answer any more
+        live.step(tx, AttemptEvent.GIVEN_UP, now)
+        cards.saw_counter(tx, known.number, counter, now)
+        return None
     if ATTEMPT.allows(live.state, AttemptEvent.SILENT):
         live.step(tx, AttemptEvent.SILENT, now)
         orders.lock(tx, live.order_id).step(tx, TopupEvent.LOAD_IN_DOUBT, now)

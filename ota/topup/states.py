@@ -30,8 +30,10 @@ class TopupEvent(StrEnum):
     LOAD_PROVEN = "load_proven"
     LOAD_DISPROVEN = "load_disproven"
     REFUND_STARTED = "refund_started"
+    REFUND_DECIDED = "refund_decided"
     REFUND_DONE = "refund_done"
     REFUND_FAILED = "refund_failed"
+    REFUND_FAILED_UNPROVEN = "refund_failed_unproven"
     WRITTEN_OFF = "written_off"
     INTEGRITY_BROKEN = "integrity_broken"
     RELEASED = "released"
@@ -52,13 +54,20 @@ TOPUP = Machine[TopupState, TopupEvent](
         (_S.UNCERTAIN, _E.LOAD_PROVEN): _S.LOADED,
         (_S.UNCERTAIN, _E.LOAD_DISPROVEN): _S.PAID,
         (_S.UNCERTAIN, _E.WRITTEN_OFF): _S.WRITTEN_OFF,
+        (_S.UNCERTAIN, _E.REFUND_DECIDED): _S.REFUNDING,  # four eyes
         (_S.PAID, _E.REFUND_STARTED): _S.REFUNDING,
         (_S.REFUNDING, _E.REFUND_DONE): _S.REFUNDED,
         (_S.REFUNDING, _E.REFUND_FAILED): _S.PAID,
+        # Two people decided it without proof, so the money may be on the card: it must not be loaded again.
+        (_S.REFUNDING, _E.REFUND_FAILED_UNPROVEN): _S.HELD,
         (_S.PAID, _E.INTEGRITY_BROKEN): _S.HELD,
         (_S.LOADING, _E.INTEGRITY_BROKEN): _S.HELD,
         (_S.UNCERTAIN, _E.INTEGRITY_BROKEN): _S.HELD,
         (_S.HELD, _E.RELEASED): _S.UNCERTAIN,
+        (_S.HELD, _E.LOAD_PROVEN): _S.LOADED,  # evidence settles what is held, too
+        (_S.HELD, _E.LOAD_DISPROVEN): _S.PAID,
+        (_S.HELD, _E.REFUND_DECIDED): _S.REFUNDING,
+        (_S.HELD, _E.WRITTEN_OFF): _S.WRITTEN_OFF,
     },
 )
 
@@ -71,6 +80,8 @@ class AttemptState(StrEnum):
     LOADED = "loaded"
     DEAD = "dead"
     DECIDED = "decided"
+    """Two people said what becomes of the money; what the card holds is still open."""
+    GIVEN_UP = "given_up"
 
 
 class AttemptEvent(StrEnum):
@@ -80,6 +91,7 @@ class AttemptEvent(StrEnum):
     PROVEN = "proven"
     DISPROVEN = "disproven"
     DECIDED = "decided"
+    GIVEN_UP = "given_up"
 
 
 _A, _V = AttemptState, AttemptEvent
@@ -92,12 +104,20 @@ ATTEMPT = Machine[AttemptState, AttemptEvent](
         (_A.AUTHORISED, _V.SILENT): _A.UNCERTAIN,
         (_A.UNCERTAIN, _V.PROVEN): _A.LOADED,
         (_A.UNCERTAIN, _V.DISPROVEN): _A.DEAD,
+        (_A.AUTHORISED, _V.DECIDED): _A.DECIDED,
         (_A.UNCERTAIN, _V.DECIDED): _A.DECIDED,
+        # The next contact still tells the truth about the card, and the books want to know it.
+        (_A.DECIDED, _V.PROVEN): _A.LOADED,
+        (_A.DECIDED, _V.DISPROVEN): _A.DEAD,
+        (_A.DECIDED, _V.GIVEN_UP): _A.GIVEN_UP,
     },
 )
 
-LIVE = frozenset({AttemptState.AUTHORISED, AttemptState.UNCERTAIN})
-"""States in which a card may still turn the MAC2 into money; one live attempt per card."""
+OPEN = frozenset({AttemptState.AUTHORISED, AttemptState.UNCERTAIN})
+"""States in which the order's money waits for what the card says."""
+
+LIVE = OPEN | {AttemptState.DECIDED}
+"""States in which the card may hold, or may still make, money of the MAC2; one live attempt per card."""
 
 
 class RefundState(StrEnum):
@@ -118,6 +138,8 @@ class RefundEvent(StrEnum):
     CONFIRMED = "confirmed"
     REFUSED = "refused"
     SENT_AGAIN = "sent_again"
+    STARTED_AGAIN = "started_again"
+    PAID_BY_HAND = "paid_by_hand"
 
 
 _R, _F = RefundState, RefundEvent
@@ -131,6 +153,31 @@ REFUND = Machine[RefundState, RefundEvent](
         (_R.SENT, _F.REFUSED): _R.FAILED,
         (_R.UNKNOWN, _F.CONFIRMED): _R.DONE,
         (_R.UNKNOWN, _F.REFUSED): _R.FAILED,
-        (_R.FAILED, _F.SENT_AGAIN): _R.SENT,
+        (_R.UNKNOWN, _F.SENT_AGAIN): _R.SENT,  # the wallet was asked and has never heard of it
+        (_R.FAILED, _F.STARTED_AGAIN): _R.REQUESTED,  # under a new key
+        # Two people paid it out by other means: cash at a counter, a bank transfer.
+        (_R.REQUESTED, _F.PAID_BY_HAND): _R.DONE,
+        (_R.UNKNOWN, _F.PAID_BY_HAND): _R.DONE,
     },
 )
+
+PENDING = frozenset({RefundState.REQUESTED, RefundState.SENT, RefundState.UNKNOWN})
+"""States in which a refund is on its way."""
+
+
+class RefundReason(StrEnum):
+    """Why money goes back: the order will not be loaded, or the payment never fitted an order."""
+
+    REQUESTED = "requested"
+    NOT_LOADED_IN_TIME = "not_loaded_in_time"
+    FOUR_EYES = "four_eyes"
+    CARD_NOT_MADE = "card_not_made"
+    AMOUNT_DIFFERS = "amount_differs"
+    PAID_TWICE = "paid_twice"
+
+
+class PaymentPurpose(StrEnum):
+    """What a payment was made for."""
+
+    TOPUP = "topup"
+    FEE = "fee"

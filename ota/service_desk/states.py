@@ -1,0 +1,29 @@
+"""What two people may decide about money, and how a proposal ends."""
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What is to be done once a second person has agreed."""
+
+    REFUND = "refund"
+    """Subject: an order that is uncertain or held. Its money goes back without proof that it is not on the card."""
+
+    WRITE_OFF = "write_off"
+    """Subject: an order that is uncertain or held. Its money goes to the loss account."""
+
+    REFUND_AGAIN = "refund_again"
+    """Subject: a refund that the wallet refused. It is sent once more, under a new key."""
+
+    REFUND_BY_HAND = "refund_by_hand"
+    """Subject: a refund that cannot be sent or was refused. It was paid out by other means."""
+
+    RELEASE_CARD = "release_card"
+    """Subject: a frozen card. Its next verified counter is believed."""
+
+
+class Outcome(StrEnum):
+    """How a second person answered."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"

@@ -1,0 +1,135 @@
+"""What two people may decide about an order whose card never told: its money goes back, or it is written off.
+
+Evidence still counts afterwards: the attempt stays live until a contact with the card shows what became of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from ota.core.errors import Conflict
+from ota.ledger import books, journals
+from ota.registry import cards
+from ota.registry.cards import Card
+from ota.store import audit
+from ota.store.audit import Entry
+from ota.topup import attempts, orders, payments, refund_rows, refunds
+from ota.topup.orders import TopupOrder
+from ota.topup.refund_rows import Refund
+from ota.topup.states import (
+    OPEN,
+    TOPUP,
+    AttemptEvent,
+    AttemptState,
+    RefundEvent,
+    RefundReason,
+    RefundState,
+    TopupEvent,
+    TopupState,
+)
+
+
+class OnTheCard(Conflict):
+    """The order's money is proven to be on the card: it cannot go back, too."""
+
+    code = "money_on_the_card"
+    english = "The money of this order is proven to be on the card; it cannot be given back."
+    chinese = "该订单金额已确认写入卡片, 不能退款。"
+
+
+def lock(tx: Connection, order_id: str, now: datetime) -> TopupOrder:
+    """The order under its card's lock; raises NotFound."""
+    order = orders.get(tx, order_id)
+    if cards.find(tx, order.card) is not None:  # a card that was never met has no attempt to be raced for
+        cards.lock(tx, order.card, order.city, now)
+    return orders.lock(tx, order_id)
+
+
+def refund(
+    tx: Connection, order: TopupOrder, decision: Mapping[str, object], actor: str, now: datetime
+) -> TopupOrder:
+    """Give the money back, also where nobody proved that the card does not hold it.
+
+    The caller holds card and order (`lock`), and two people's word. Raises NotInThisState, OnTheCard.
+    """
+    if order.state is TopupState.PAID:
+        attempts.note(tx, order.id, None, "four_eyes", decision, now)
+        return refunds.return_unloaded(tx, order, RefundReason.FOUR_EYES, now, actor)
+    TOPUP.after(order.state, TopupEvent.REFUND_DECIDED)
+    if AttemptState.LOADED in attempts.states_of(tx, order.id):
+        raise OnTheCard
+    _set_aside(tx, order, decision, now)
+    refunds.started(tx, payments.of_order(tx, order.id), RefundReason.FOUR_EYES, now, actor)
+    return order.step(tx, TopupEvent.REFUND_DECIDED, now, decision)
+
+
+def write_off(
+    tx: Connection, order: TopupOrder, decision: Mapping[str, object], actor: str, now: datetime
+) -> TopupOrder:
+    """Give the question up: the money goes to the loss account. Raises NotInThisState."""
+    order = order.step(tx, TopupEvent.WRITTEN_OFF, now, decision)
+    _set_aside(tx, order, decision, now)
+    journals.post(tx, books.written_off(payments.of_order(tx, order.id).money), now)
+    data = {"amount_fen": order.amount.amount, **decision}
+    audit.append(tx, Entry(audit.REFUNDS, actor, "written_off", order.id, data, now))
+    return order
+
+
+def refund_again(tx: Connection, refund_id: str, actor: str, now: datetime) -> Refund:
+    """Send a refund that the wallet refused once more, under a new key; raises NotInThisState."""
+    failed = _locked(tx, refund_id, now)
+    again = _restarted(tx, failed, actor, now)
+    again.look_after(tx, now)
+    return again
+
+
+def refund_by_hand(tx: Connection, refund_id: str, actor: str, now: datetime) -> Refund:
+    """Note that the customer has the money by other means; raises NotInThisState while a sending may be under way."""
+    pending = _locked(tx, refund_id, now)
+    if pending.state is RefundState.FAILED:
+        pending = _restarted(tx, pending, actor, now)
+    done = pending.step(tx, RefundEvent.PAID_BY_HAND, now, actor)
+    payment = payments.get(tx, done.payment_id)
+    if refund_rows.returns_an_order(payment):
+        orders.lock(tx, payment.order_id).step(tx, TopupEvent.REFUND_DONE, now, {"refund": done.key})
+    return done
+
+
+def release_card(tx: Connection, known: Card, actor: str, now: datetime) -> Card:
+    """Believe a frozen card's next verified counter; a decided attempt of it is no longer asked about."""
+    live = attempts.live(tx, known.number)
+    if live is not None and live.state is AttemptState.DECIDED:
+        live.step(tx, AttemptEvent.GIVEN_UP, now)
+    return cards.release(tx, known, now, actor)
+
+
+def _set_aside(tx: Connection, order: TopupOrder, decision: Mapping[str, object], now: datetime) -> None:
+    """The open attempt of the order no longer decides about its money."""
+    live = attempts.live(tx, order.card)
+    mine = live if live is not None and live.order_id == order.id and live.state in OPEN else None
+    if mine is not None:
+        mine.step(tx, AttemptEvent.DECIDED, now)
+    attempts.note(tx, order.id, mine.id if mine is not None else None, "four_eyes", decision, now)
+
+
+def _locked(tx: Connection, refund_id: str, now: datetime) -> Refund:
+    """The refund under the locks of its card and order, in the order in which everybody takes them."""
+    payment = payments.get(tx, refund_rows.get(tx, refund_id).payment_id)
+    if refund_rows.returns_an_order(payment):
+        lock(tx, payment.order_id, now)
+    return refund_rows.lock(tx, refund_id)
+
+
+def _restarted(tx: Connection, failed: Refund, actor: str, now: datetime) -> Refund:
+    """The next round of a refused refund; its order, which went back to where it was, comes along."""
+    payment = payments.get(tx, failed.payment_id)
+    if refund_rows.returns_an_order(payment):
+        order = orders.lock(tx, payment.order_id)
+        if AttemptState.LOADED in attempts.states_of(tx, order.id):
+            raise OnTheCard
+        decided = TOPUP.allows(order.state, TopupEvent.REFUND_DECIDED)
+        order.step(tx, TopupEvent.REFUND_DECIDED if decided else TopupEvent.REFUND_STARTED, now)
+    return failed.step(tx, RefundEvent.STARTED_AGAIN, now, actor)
