@@ -49,7 +49,7 @@ _DATA_OBJECTS: Final[Mapping[int, tuple[str, str]]] = {
 }
 
 _FILES: Final[Mapping[int, tuple[str, str]]] = {
-    0x15: ("card data", "公共应用信息"),
+    0x15: ("info", "公共应用信息"),
     0x16: ("holder", "持卡人信息"),
     0x17: ("interoperability", "互联互通信息"),
     0x18: ("journal", "交易明细"),
