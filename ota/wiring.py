@@ -38,6 +38,8 @@ from ota.registry import models as registry_models
 from ota.registry import routes as registry_routes
 from ota.registry.service import Cards
 from ota.service_desk import models as service_desk_models
+from ota.service_desk import routes as service_desk_routes
+from ota.service_desk.service import Decisions
 from ota.settings import Settings, SettingsError
 from ota.store import audit as audit_models
 from ota.store import outbox, schema
@@ -110,6 +112,7 @@ BLUEPRINTS: Sequence[Blueprint] = (
     dialogue_routes.blueprint,
     registry_routes.blueprint,
     terminal_routes.blueprint,
+    service_desk_routes.blueprint,
 )
 
 
@@ -219,6 +222,7 @@ def _features(base: _Base) -> dict[type, object]:
         TerminalLoads(store, topups, loads),
         TerminalDays(store),
         LoadReceipts(signer, clock, audience),
+        Decisions(store, clock),
     )
     return {type(service): service for service in services}
 

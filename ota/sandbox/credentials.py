@@ -19,7 +19,7 @@ from typing import Any
 import jwt
 
 OTP_SECRET = "ONQW4ZDCN54C25DFON2C233UOAWXGZLDOJSXI"
-"""The second factor of ``sandbox-clerk`` (RFC 6238: SHA-1, six digits, 30 seconds)."""
+"""The second factor of ``sandbox-clerk`` and ``sandbox-supervisor`` (RFC 6238: SHA-1, six digits, 30 seconds)."""
 
 _ASSERTION_LIFE_S = 120
 
@@ -59,6 +59,11 @@ def terminal(city: str) -> Credentials:
 def clerk() -> Credentials:
     """The staff member's credentials; a token also needs ``one_time_code``."""
     return _load("sandbox-clerk", "sandbox-clerk")
+
+
+def supervisor() -> Credentials:
+    """The second person for decisions about money; shares the clerk's key and ``one_time_code``."""
+    return _load("sandbox-supervisor", "sandbox-clerk")
 
 
 def one_time_code(at: float | None = None) -> str:

@@ -10,10 +10,19 @@ PHONE_SCOPES = frozenset({"session:read", "session:write"})
 
 STAFF_ROLES = MappingProxyType(
     {
-        "agent": frozenset({"card:read", "order:read"}),
-        "supervisor": frozenset({"card:read", "order:read", "case:decide"}),
+        "agent": frozenset({"card:read", "order:read", "decision:read", "decision:propose"}),
+        "supervisor": frozenset(
+            {
+                "card:read",
+                "order:read",
+                "report:read",
+                "decision:read",
+                "decision:propose",
+                "decision:approve",
+            }
+        ),
         "operator": frozenset({"number:read", "number:write", "report:read"}),
-        "auditor": frozenset({"card:read", "order:read", "report:read", "audit:read"}),
+        "auditor": frozenset({"card:read", "order:read", "report:read", "decision:read", "audit:read"}),
     }
 )
 """A staff member's role and what it may; money needs a second person besides."""

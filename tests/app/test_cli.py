@@ -172,7 +172,7 @@ def test_test_keys_cannot_be_registered_in_production(tmp_path: Path) -> None:
     result = CliRunner(env=environ).invoke(main, command)
 
     assert result.exit_code == 1
-    assert "sandbox-clerk, sandbox-terminal-chaozhou" in result.output
+    assert "sandbox-clerk, sandbox-supervisor, sandbox-terminal-chaozhou" in result.output
     assert "test keys are refused" in result.output
 
 

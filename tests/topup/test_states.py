@@ -30,20 +30,37 @@ ORDERS = {
         "load_proven": "loaded",
         "load_disproven": "paid",
         "written_off": "written_off",
+        "refund_decided": "refunding",
         "integrity_broken": "held",
     },
-    "refunding": {"refund_done": "refunded", "refund_failed": "paid"},
-    "held": {"released": "uncertain"},
+    "refunding": {
+        "refund_done": "refunded",
+        "refund_failed": "paid",
+        "refund_failed_unproven": "held",
+    },
+    "held": {
+        "released": "uncertain",
+        "load_proven": "loaded",
+        "load_disproven": "paid",
+        "refund_decided": "refunding",
+        "written_off": "written_off",
+    },
 }
 ATTEMPTS = {
-    "authorised": {"proven": "loaded", "disproven": "dead", "silent": "uncertain"},
+    "authorised": {"proven": "loaded", "disproven": "dead", "silent": "uncertain", "decided": "decided"},
     "uncertain": {"proven": "loaded", "disproven": "dead", "decided": "decided"},
+    "decided": {"proven": "loaded", "disproven": "dead", "given_up": "given_up"},
 }
 REFUNDS = {
-    "requested": {"sent": "sent"},
+    "requested": {"sent": "sent", "paid_by_hand": "done"},
     "sent": {"silent": "unknown", "confirmed": "done", "refused": "failed"},
-    "unknown": {"confirmed": "done", "refused": "failed"},
-    "failed": {"sent_again": "sent"},
+    "unknown": {
+        "confirmed": "done",
+        "refused": "failed",
+        "sent_again": "sent",
+        "paid_by_hand": "done",
+    },
+    "failed": {"started_again": "requested"},
 }
 
 

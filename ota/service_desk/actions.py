@@ -1,0 +1,100 @@
+"""Each action that two people may decide: whose city it concerns, whether it is possible, and how it is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from ota.core.errors import NotFound
+from ota.core.values import CardNumber, CityCode
+from ota.registry import cards
+from ota.registry.cards import Card
+from ota.registry.states import CARD, CardEvent
+from ota.service_desk.states import Action
+from ota.topup import orders, payments, refund_rows, write_offs
+from ota.topup.orders import TopupOrder
+from ota.topup.states import REFUND, TOPUP, RefundEvent, RefundState, TopupEvent, TopupState
+
+Decision = Mapping[str, object]
+"""Who stands for it: kept as evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How one action is checked when it is proposed and done when it is approved; both raise what stands against it."""
+
+    check: Callable[[Connection, str], CityCode]
+    carry_out: Callable[[Connection, str, Decision, str, datetime], object]
+
+
+def _check_refund(tx: Connection, order_id: str) -> CityCode:
+    order = orders.get(tx, order_id)
+    if order.state is not TopupState.PAID:
+        TOPUP.after(order.state, TopupEvent.REFUND_DECIDED)
+    return order.city
+
+
+def _check_write_off(tx: Connection, order_id: str) -> CityCode:
+    order = orders.get(tx, order_id)
+    TOPUP.after(order.state, TopupEvent.WRITTEN_OFF)
+    return order.city
+
+
+def _check_again(tx: Connection, refund_id: str) -> CityCode:
+    refund = refund_rows.get(tx, refund_id)
+    REFUND.after(refund.state, RefundEvent.STARTED_AGAIN)
+    return payments.get(tx, refund.payment_id).city
+
+
+def _check_by_hand(tx: Connection, refund_id: str) -> CityCode:
+    refund = refund_rows.get(tx, refund_id)
+    if refund.state is not RefundState.FAILED:
+        REFUND.after(refund.state, RefundEvent.PAID_BY_HAND)
+    return payments.get(tx, refund.payment_id).city
+
+
+def _check_release(tx: Connection, card_no: str) -> CityCode:
+    known = _card(tx, card_no)
+    CARD.after(known.state, CardEvent.RELEASED)
+    return known.city
+
+
+def _refund(tx: Connection, order_id: str, decision: Decision, actor: str, now: datetime) -> TopupOrder:
+    return write_offs.refund(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
+
+
+def _write_off(tx: Connection, order_id: str, decision: Decision, actor: str, now: datetime) -> TopupOrder:
+    return write_offs.write_off(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
+
+
+def _again(tx: Connection, refund_id: str, _decision: Decision, actor: str, now: datetime) -> object:
+    return write_offs.refund_again(tx, refund_id, actor, now)
+
+
+def _by_hand(tx: Connection, refund_id: str, _decision: Decision, actor: str, now: datetime) -> object:
+    return write_offs.refund_by_hand(tx, refund_id, actor, now)
+
+
+def _release(tx: Connection, card_no: str, _decision: Decision, actor: str, now: datetime) -> Card:
+    known = _card(tx, card_no)
+    return write_offs.release_card(tx, cards.lock(tx, known.number, known.city, now), actor, now)
+
+
+def _card(tx: Connection, card_no: str) -> Card:
+    known = cards.find(tx, CardNumber(card_no))
+    if known is None:
+        raise NotFound
+    return known
+
+
+CONDUCT: Final[Mapping[Action, Conduct]] = {
+    Action.REFUND: Conduct(_check_refund, _refund),
+    Action.WRITE_OFF: Conduct(_check_write_off, _write_off),
+    Action.REFUND_AGAIN: Conduct(_check_again, _again),
+    Action.REFUND_BY_HAND: Conduct(_check_by_hand, _by_hand),
+    Action.RELEASE_CARD: Conduct(_check_release, _release),
+}
