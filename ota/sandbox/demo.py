@@ -22,10 +22,10 @@ from ota.sandbox.reader import Reader, Spoken
 from ota.sandbox.receipts import ReceiptWrong, verify_receipt
 from ota.sandbox.transcript import Transcript
 from ota.sandbox.wallet import WalletServer
-from ota.sandbox.witness import NothingToWitness, Testimony, testify
+from ota.sandbox.witness import NothingToWitness, Verdict, examine
 
 AMOUNT_FEN: Final = 5000
-_NOTHING: Final = Testimony(mac1_ok=False, mac2_ok=False, tac_ok=False)
+_NOTHING: Final = Verdict(mac1_ok=False, mac2_ok=False, tac_ok=False)
 
 
 class DemoFailed(Exception):
@@ -139,9 +139,9 @@ class Demo:
         )
         return readable, face
 
-    def _witness(self, spoken: list[Spoken], card_no: str) -> Testimony:
+    def _witness(self, spoken: list[Spoken], card_no: str) -> Verdict:
         try:
-            return testify(spoken, self.factors_of(card_no))
+            return examine(spoken, self.factors_of(card_no))
         except NothingToWitness as nothing:
             self.transcript.note(str(nothing))
             return _NOTHING

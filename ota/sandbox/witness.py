@@ -24,7 +24,7 @@ class NothingToWitness(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class Verdict:
     """Whether each value is the one that the keys give."""
 
     mac1_ok: bool
@@ -32,7 +32,7 @@ class Testimony:
     tac_ok: bool
 
 
-def testify(spoken: Sequence[Spoken], factors: Sequence[bytes]) -> Testimony:
+def examine(spoken: Sequence[Spoken], factors: Sequence[bytes]) -> Verdict:
     """Look at the last load among commands and answers; raises NothingToWitness."""
     credit_at = _last(spoken, "80520000", 4)
     init_at = _last(spoken[:credit_at], "80500002", 16)
@@ -51,7 +51,7 @@ def testify(spoken: Sequence[Spoken], factors: Sequence[bytes]) -> Testimony:
     )
     tac_key = purse.tac_key(algorithm, card_key("tac", algorithm, factors), sm4_xor=False)
     after = int.from_bytes(balance, "big") + int.from_bytes(amount, "big")
-    return Testimony(
+    return Verdict(
         mac1_ok=purse.transaction_mac(algorithm, session, balance + what) == told[12:16],
         mac2_ok=purse.transaction_mac(algorithm, session, what + at) == mac2,
         tac_ok=purse.transaction_mac(algorithm, tac_key, after.to_bytes(4, "big") + counter + what + at)
