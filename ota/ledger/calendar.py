@@ -35,14 +35,15 @@ def day_of(tx: Connection, at: datetime) -> date:
 def extend(tx: Connection, until: datetime) -> int:
     """Write the days that are missing up to and including the one of ``until``; returns how many.
 
-    An empty calendar begins with the day before, since a clock may be put right by minutes around midnight.
+    An empty calendar begins so early that it holds now and the day before, also when the sweep is the first to write
+    it and asks for `AHEAD`; the day before, since a clock may be put right by minutes around midnight.
     """
     last = tx.execute(
         select(business_day.c.day, business_day.c.ends_at).order_by(business_day.c.ends_at.desc()).limit(1)
     ).one_or_none()
     if last is None:
-        yesterday = until.astimezone(CARD_ZONE).date() - timedelta(days=1)
-        day, starts = yesterday, _midnight(yesterday)
+        day = (until - AHEAD).astimezone(CARD_ZONE).date() - timedelta(days=1)
+        starts = _midnight(day)
     else:
         day, starts = last.day + timedelta(days=1), last.ends_at
     written = 0
