@@ -6,7 +6,7 @@ import http.client
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 from urllib.parse import urlsplit
 
 PATIENCE_S: Final = 30.0
@@ -41,6 +41,12 @@ class HttpConnection:
         self._scheme, self._host, self._port, self._prefix = parse_url(url)
         self._patience_s = patience_s
         self._open: http.client.HTTPConnection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         """Send a request; one that a server closed between two requests is told from one that failed."""

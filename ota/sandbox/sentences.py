@@ -141,7 +141,7 @@ def _load_answer(data: bytes) -> str:
 def _select(command: bytes) -> tuple[str, str]:
     name = command[5 : 5 + command[4]].hex().upper() if len(command) > 5 else ""
     known = next((names for aid, names in NAMES.items() if name.startswith(aid)), (name, ""))
-    return f"SELECT {known[0]}", known[1] or "选择"
+    return f"SELECT {known[0]}".strip(), known[1] or "选择"
 
 
 def _initialise(command: bytes) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import click
 
 from ota.sandbox.api import Api
 from ota.sandbox.caller import AUDIENCE, read_credentials
-from ota.sandbox.connection import Connection, HttpConnection
+from ota.sandbox.connection import HttpConnection
 from ota.sandbox.credentials import Credentials
 from ota.sandbox.reader import Reader
 from ota.sandbox.transcript import Transcript, WatchedConnection
@@ -41,22 +42,28 @@ def together(*options: Command) -> Callable[[Command], Command]:
     return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
-def connect(server: str, *, transcript: Transcript | None) -> Api:
+@contextmanager
+def connected(server: str, *, transcript: Transcript | None) -> Iterator[Api]:
     """The platform's API; raises a usage error for an address that is none."""
     try:
-        connection: Connection = HttpConnection(server)
+        connection = HttpConnection(server)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--server") from error
-    return Api(connection if transcript is None else WatchedConnection(connection, transcript.asked))
+    with connection:
+        yield Api(connection if transcript is None else WatchedConnection(connection, transcript.asked))
 
 
-def take_card(element: str, *, transcript: Transcript | None) -> Reader:
-    """The card on a reader; raises CardGone, and a usage error for an address that is none."""
+@contextmanager
+def card_on_reader(element: str, *, transcript: Transcript | None) -> Iterator[Reader]:
+    """The card on a reader, taken away at the end; raises CardGone, and a usage error for an address that is none."""
     try:
-        transport = LineTransport(element)
+        reader = Reader(LineTransport(element), None if transcript is None else transcript.said)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--element") from error
-    return Reader(transport, None if transcript is None else transcript.said)
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
 def own_or_published(caller_id: str, key: Path | None, published: Callable[[], Credentials]) -> Credentials:

@@ -60,9 +60,8 @@ class _Figures:
 
 def _run(city: str, scp: str, console: Console) -> _Figures:
     transcript = Transcript(console)
-    with _platform(console) as url:
-        connection = WatchedConnection(HttpConnection(url), transcript.asked)
-        api = Api(connection)
+    with _platform(console) as url, HttpConnection(url) as connection:
+        api = Api(WatchedConnection(connection, transcript.asked))
         element = blank_element(Options(scp=scp, i=DEFAULT_I[scp]))
         reader = Reader(ElementTransport(element), transcript.said)
         wallet = WalletServer(Caller(api, credentials.wallet()))

@@ -17,9 +17,9 @@ from ota.sandbox.cli.arguments import (
     SERVER,
     TRANSCRIPT,
     Command,
-    connect,
+    card_on_reader,
+    connected,
     own_or_published,
-    take_card,
     together,
 )
 from ota.sandbox.cli.endings import Outcome, finish
@@ -94,20 +94,20 @@ def resume(**options: Any) -> None:
 def _do(options: dict[str, Any], errand: Callable[[PhoneUser], Outcome]) -> None:
     console = make_console(quiet=options["as_json"])
     transcript = Transcript(console) if options["transcript"] and not options["as_json"] else None
-    api = connect(options["server"], transcript=transcript)
     wallet = own_or_published(
         options["wallet_id"], options["wallet_key"], lambda: credentials.wallet(options["wallet_id"])
     )
+    outbox = _outbox(options["state"])
 
     def work() -> Outcome:
-        reader = take_card(options["element"], transcript=transcript)
-        with console.status("talking to card and platform …"):
-            made = Phone(reader, api, _outbox(options["state"]), _mishaps(options))
+        with (
+            connected(options["server"], transcript=transcript) as api,
+            card_on_reader(options["element"], transcript=transcript) as reader,
+            console.status("talking to card and platform …"),
+        ):
+            made = Phone(reader, api, outbox, _mishaps(options))
             server = WalletServer(Caller(api, wallet, options["audience"]))
-            try:
-                return errand(PhoneUser(reader, made, server, _wishes(options), Transcript(console).note))
-            finally:
-                reader.close()
+            return errand(PhoneUser(reader, made, server, _wishes(options), Transcript(console).note))
 
     finish(work, console, as_json=options["as_json"])
 

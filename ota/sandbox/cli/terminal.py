@@ -18,9 +18,9 @@ from ota.sandbox.cli.arguments import (
     SERVER,
     TRANSCRIPT,
     Command,
-    connect,
+    card_on_reader,
+    connected,
     own_or_published,
-    take_card,
     together,
 )
 from ota.sandbox.cli.element import hex_byte
@@ -77,14 +77,16 @@ def resume(**options: Any) -> None:
 def _do(options: dict[str, Any], mishaps: Mishaps, work_at: Callable[[Terminal], Outcome]) -> None:
     console = make_console(quiet=options["as_json"])
     transcript = Transcript(console) if options["transcript"] and not options["as_json"] else None
-    api = connect(options["server"], transcript=transcript)
     city = options["terminal_city"].lower()
     caller_id = options["terminal_id"] or f"sandbox-terminal-{city}"
     proof = own_or_published(caller_id, options["terminal_key"], lambda: credentials.terminal(city))
 
     def work() -> Outcome:
-        reader = take_card(options["element"], transcript=transcript)
-        with console.status("talking to card and platform …"):
+        with (
+            connected(options["server"], transcript=transcript) as api,
+            card_on_reader(options["element"], transcript=transcript) as reader,
+            console.status("talking to card and platform …"),
+        ):
             made = Terminal(
                 reader,
                 Caller(api, proof, options["audience"]),
@@ -93,9 +95,6 @@ def _do(options: dict[str, Any], mishaps: Mishaps, work_at: Callable[[Terminal],
                 mishaps=mishaps,
                 tell=Transcript(console).note,
             )
-            try:
-                return work_at(made)
-            finally:
-                reader.close()
+            return work_at(made)
 
     finish(work, console, as_json=options["as_json"])
