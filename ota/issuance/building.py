@@ -66,7 +66,7 @@ class Building:
     def built(self, turn: Turn) -> Step:
         """Answers to a chunk, its door already confirmed."""
         try:
-            self._unwrap(turn)
+            turn.unwrap(self._hsm)
         except ResponseMacWrong as problem:
             lost = self._records.progressed(turn.visit.order.id, None, IssuanceEvent.CONTACT_LOST)
             return lose(problem, turn.visit.outcome).and_record(lost)
@@ -101,11 +101,6 @@ class Building:
             return visit.script.proof_commands(work.nonce), work
         commands, context = self._first_loads.opening(visit.order.first_load_id)
         return commands, replace(work, first_load=context)
-
-    def _unwrap(self, turn: Turn) -> None:
-        for ticket, answer in zip(turn.work.tickets, turn.secured, strict=False):
-            assert turn.work.channel is not None  # noqa: S101  tickets come from a channel
-            self._hsm.unwrap(turn.work.channel, ticket, answer.encode())
 
     def _read_back(self, turn: Turn) -> Step:
         """Hold the readings against what was written; the MAC1 at the end proves number and key."""

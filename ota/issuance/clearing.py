@@ -10,7 +10,8 @@ from ota.card.batch import BatchCommand
 from ota.card.meanings import CommandKind
 from ota.card.problems import problem_for
 from ota.core.errors import CardProblem, NextAction, OtaError
-from ota.dialogue.plan import Progress, Step, fail, send
+from ota.dialogue.plan import Progress, Step, fail, lose, send
+from ota.hsm_adapter.errors import ResponseMacWrong
 from ota.hsm_adapter.ports import Hsm
 from ota.issuance.channels import Doors
 from ota.issuance.records import Records
@@ -41,10 +42,15 @@ class Clearing:
 
     def start(self, visit: Visit, problem: OtaError) -> Step:
         """Give the build up because of a problem, which the session will end with."""
-        fresh = replace(visit, door=self._doors.find(visit.door.element, visit.order.se_id))
         events = (IssuanceEvent.CHANNEL_OPENED, IssuanceEvent.ROLL_BACK_STARTED)
-        return self.knock(fresh, problem).and_record(
+        return self.call_off(visit, problem).and_record(
             self._records.progressed(visit.order.id, visit.door, *events)
+        )
+
+    def call_off(self, visit: Visit, problem: OtaError | None = None) -> Step:
+        """Leave the channel under way for a new one in which the element is cleared."""
+        return self.knock(
+            replace(visit, door=self._doors.find(visit.door.element, visit.order.se_id)), problem
         )
 
     def knock(self, visit: Visit, problem: OtaError | None = None) -> Step:
@@ -63,6 +69,12 @@ class Clearing:
     def cleared(self, turn: Turn) -> Step:
         """Answers to the deletions."""
         visit = turn.visit
+        try:
+            turn.unwrap(self._hsm)
+        except (
+            ResponseMacWrong
+        ) as altered:  # somebody on the line says "deleted": the next contact clears again
+            return lose(altered, visit.outcome)
         problem = problem_from_json(turn.work.problem) if turn.work.problem else CalledOff()
         if not turn.report.is_complete:
             return fail(problem_for(CommandKind.DELETE, turn.stopped[1].sw), visit.outcome)

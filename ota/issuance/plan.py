@@ -8,7 +8,7 @@ from typing import Final
 from ota.card.batch import Batch, Checked
 from ota.card.meanings import CommandKind
 from ota.card.problems import problem_for, silent_element
-from ota.core.errors import OtaError
+from ota.core.errors import NotInThisState, OtaError
 from ota.core.principal import Principal
 from ota.dialogue.plan import Progress, Step, Talk, fail, finish, lose, send
 from ota.hsm_adapter.errors import CardCryptogramWrong, ChannelMismatch, PredictionMissed
@@ -61,6 +61,8 @@ class IssuancePlan:
         order = self._issuances.get(talk.caller, talk.subject_id)
         if order.state is IssuanceState.ACTIVE:
             return finish(view(order, self._issuances.applications(order)), ACTIVE)
+        if order.state is IssuanceState.ABANDONED:  # its number is spent
+            raise NotInThisState("issuance", order.state, "session_opened")
         visit = self._visit(talk, order)
         visit = replace(visit, order=self._issuances.enter(order, visit.door))
         if visit.order.state is IssuanceState.ROLLING_BACK:
@@ -103,6 +105,8 @@ class IssuancePlan:
     def _at_the_door(self, turn: Turn) -> Step:
         """The last answer is the card's to INITIALIZE UPDATE."""
         visit, work = turn.visit, turn.work
+        if turn.is_called_off:
+            return self._clearing.call_off(visit)
         if work.phase is Phase.LOOK and self._building.finished(visit, work, turn):
             return self._building.activated(visit, opened=False)
         if not turn.report.is_complete:
@@ -130,7 +134,7 @@ class IssuancePlan:
             return self._refused(turn)
         if turn.work.phase is Phase.CLEAR:
             return self._clearing.cleared(turn)
-        return self._building.built(turn)
+        return self._clearing.call_off(turn.visit) if turn.is_called_off else self._building.built(turn)
 
     def _confirm(self, turn: Turn) -> None:
         """Hold a predicted channel against the card's real answer to INITIALIZE UPDATE."""

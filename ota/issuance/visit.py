@@ -9,11 +9,13 @@ from ota.card.apdu import Response
 from ota.card.batch import Batch, BatchCommand, Checked
 from ota.core.values import TerminalNumber
 from ota.dialogue.plan import Talk
+from ota.hsm_adapter.ports import Hsm
 from ota.issuance.channels import Door
 from ota.issuance.orders import IssuanceOrder
 from ota.issuance.script import Script
 from ota.issuance.service import view
-from ota.issuance.work import Work
+from ota.issuance.states import IssuanceState
+from ota.issuance.work import Phase, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,21 @@ class Turn:
     report: Checked
 
     @property
+    def is_called_off(self) -> bool:
+        """Whether the order was called off while this batch, which goes on making the card, was under way."""
+        clearing = self.work.phase in (Phase.CLEAR_KNOCK, Phase.CLEAR)
+        return self.visit.order.state is IssuanceState.ROLLING_BACK and not clearing
+
+    @property
     def secured(self) -> tuple[Response, ...]:
         """The answers to the commands that went through the channel, as far as there are any."""
         return self.report.responses[self.work.lead : self.work.lead + len(self.work.tickets)]
+
+    def unwrap(self, hsm: Hsm) -> None:
+        """Check every answer that came through the channel; raises ResponseMacWrong."""
+        for ticket, answer in zip(self.work.tickets, self.secured, strict=False):
+            assert self.work.channel is not None  # noqa: S101  tickets come from a channel
+            hsm.unwrap(self.work.channel, ticket, answer.encode())
 
     @property
     def stopped(self) -> tuple[BatchCommand, Response]:
