@@ -73,7 +73,8 @@ class Loads:
     def accept(self, order_id: str, terminal: TerminalNumber, answer: LoadAnswer) -> str | None:
         """Take an INITIALIZE FOR LOAD that a terminal made on its own as the answer to a question put just now.
 
-        Returns its nonce for `answer`, or None while a live attempt of the card must be settled by a real question.
+        Returns its nonce for `answer`, or None where only a real question helps: a live attempt of the card must be
+        settled, or the counter is not the expected one, since an answer that was under way for long proves nothing.
         The answer itself is the nonce, so that it serves one order once. Raises ChallengeSuperseded, CardNotUsable.
         """
         now = self._clock.now()
@@ -85,7 +86,8 @@ class Loads:
             if earlier is not None:
                 return _own_challenge(tx, order_id, nonce).nonce
             known.require_usable()
-            if attempts.live(tx, order.card) is not None:
+            is_expected = known.last_atc in (None, answer.online_atc)
+            if attempts.live(tx, order.card) is not None or not is_expected:
                 return None
             attempts.ask(tx, Challenge(nonce, order.card, order_id, terminal, order.amount, None), now)
         return nonce
@@ -117,7 +119,7 @@ class Loads:
             decided = self._decide(tx, order, challenge, load, proven=proven)
 
         if isinstance(decided, Attempt):
-            return Authorised(decided, self._vault.authorise_load(decided.card, decided.load))
+            return Authorised(decided, self._vault.authorise_load(decided.id, decided.card, decided.load))
         return decided
 
     def check(self, order_id: str, nonce: str, answer: LoadAnswer) -> None:
@@ -132,7 +134,7 @@ class Loads:
             attempt = attempts.get(tx, attempt_id)
 
         try:
-            self._vault.verify_tac(attempt.card, attempt.load, tac)
+            self._vault.verify_tac(attempt.id, attempt.card, attempt.load, tac)
         except TacWrong:
             self.doubt(attempt_id, "tac_wrong")
             raise
@@ -156,7 +158,7 @@ class Loads:
 
     def _is_proven(self, live: Attempt, traces: Traces) -> bool:
         return traces.in_journal(live.load) or any(
-            self._vault.is_tac_of(live.card, live.load, tac) for tac in traces.tacs
+            self._vault.is_tac_of(live.id, live.card, live.load, tac) for tac in traces.tacs
         )
 
     def _decide(
