@@ -24,7 +24,7 @@ issuance_order = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("caller_id", String(64), nullable=False),
-    Column("idempotency_key", String(200), nullable=False),
+    Column("idempotency_key", String(255), nullable=False),
     Column("city", String(4), nullable=False),
     Column("product", String(64), nullable=False),
     Column("se_id", String(128), nullable=False),

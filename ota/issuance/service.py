@@ -25,6 +25,7 @@ from ota.issuance.script import Script
 from ota.issuance.states import ISSUANCE, IssuanceEvent, IssuanceState
 from ota.registry import cards, numbers
 from ota.store import history
+from ota.store.idempotency import KeyReused
 from ota.store.phases import Store
 
 
@@ -111,7 +112,7 @@ class Issuances:
     def order(self, caller: Principal, key: str, wanted: NewIssuance) -> IssuanceOrder:
         """Make an order and hold a card number for it; the same key gives the same order again.
 
-        Raises CityUnknown, CityNotLive, ElementTaken, FeeNotPaid, NumbersExhausted and the errors of payments.
+        Raises CityUnknown, CityNotLive, ElementTaken, FeeNotPaid, NumbersExhausted, KeyReused and the errors of payments.
         """
         city = self._cities.by_name(wanted.city).require_live()
         if city.issuance_fee and wanted.payment is None:
@@ -119,9 +120,12 @@ class Issuances:
         try:
             with self._store.begin() as tx:
                 known = orders.by_key(tx, caller.id, key)
-                return known if known is not None else self._insert(tx, caller, key, wanted, city)
+                if known is None:
+                    return self._insert(tx, caller, key, wanted, city)
         except IntegrityError as error:  # the partial index: one open order per element and product
             raise ElementTaken from error
+        _require_same(known, wanted, city)
+        return known
 
     def get(self, caller: Principal, order_id: str) -> IssuanceOrder:
         """The caller's order; raises NotFound for anybody else's."""
@@ -179,7 +183,7 @@ class Issuances:
             card=number,
             state=IssuanceState.REQUESTED,
             fee=city.issuance_fee,
-            first_load_id=self._first_load(tx, caller, key, wanted.first_load, order_id, number),
+            first_load_id=self._first_load(tx, caller, wanted.first_load, order_id, number),
             issued_on=now.astimezone(CARD_ZONE).date(),
             created_at=now,
         )
@@ -201,15 +205,15 @@ class Issuances:
         self,
         tx: Connection,
         caller: Principal,
-        key: str,
         wanted: FirstLoad | None,
         order_id: str,
         number: CardNumber,
     ) -> str | None:
         if wanted is None:
             return None
+        key = f"{order_id}:first-load"  # no caller's key: it may be as long as the column, and is one order's
         return self._cashier.order_first_load(
-            tx, caller, f"{key}:first-load", number, wanted.amount, wanted.payment, order_id
+            tx, caller, key, number, wanted.amount, wanted.payment, order_id
         )
 
 
@@ -235,6 +239,13 @@ def _own(order: IssuanceOrder, caller: Principal) -> IssuanceOrder:
     if order.caller_id != caller.id:
         raise NotFound
     return order
+
+
+def _require_same(known: IssuanceOrder, wanted: NewIssuance, city: City) -> None:
+    """An order whose session could not be opened leaves its key free at the door; here it is still that order's."""
+    asked = (city.code, wanted.se_id, wanted.first_load is not None)
+    if asked != (known.city, known.se_id, known.first_load_id is not None):
+        raise KeyReused
 
 
 def _contact_lost(tx: Connection, order: IssuanceOrder, clock: Clock) -> IssuanceOrder:

@@ -35,7 +35,7 @@ topup_order = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("caller_id", String(64), nullable=False),
-    Column("idempotency_key", String(200), nullable=False),
+    Column("idempotency_key", String(255), nullable=False),
     Column("card_no", String(19), nullable=False, index=True),
     Column("city", String(4), nullable=False),
     Column("amount_fen", BigInteger, nullable=False),

@@ -14,6 +14,7 @@ from ota.core.principal import CallerKind, Principal
 from ota.core.values import CardNumber, CityCode, Fen
 from ota.ledger import books, journals
 from ota.registry import cards
+from ota.store.idempotency import KeyReused
 from ota.store.phases import Store
 from ota.topup import attempts, orders, payments, refunds
 from ota.topup.orders import TopupOrder, own
@@ -43,7 +44,7 @@ class Topups:
     def order(self, caller: Principal, key: str, wanted: NewTopup) -> TopupOrder:
         """Make an order, paid if a payment comes with it; the same key gives the same order again.
 
-        Raises CardOutsideProvince, CityNotLive, AmountOutsideLimits, CardNotUsable and the errors of payments. A
+        Raises CardOutsideProvince, CityNotLive, AmountOutsideLimits, CardNotUsable, KeyReused and the errors of payments. A
         payment of another amount leaves the order unpaid and goes back.
         """
         city = self._rules.of_card(wanted.card).city.require_live()
@@ -53,6 +54,8 @@ class Topups:
             made = orders.by_key(tx, caller.id, key)
             if made is None:
                 made = self._insert(tx, caller, key, wanted)
+            elif (made.card, made.amount) != (wanted.card, wanted.amount):
+                raise KeyReused  # an order whose session could not be opened leaves its key free at the door
             if fact is None:
                 return made
             made, taken = self._pay(tx, made, fact)
