@@ -12,7 +12,8 @@ import pytest
 from ota.core.errors import NotInThisState
 from ota.core.machine import Machine
 
-Pair = tuple[Machine[Any, Any], StrEnum, StrEnum, str | None]
+AnyMachine = Machine[Any, Any]
+PAIR = ("machine", "state", "event", "expected")
 
 
 def pairs(
@@ -25,16 +26,15 @@ def pairs(
     unknown = allowed.keys() - set(states)
     assert not unknown, f"no such states: {unknown}"
     return [
-        pytest.param((machine, state, event, allowed.get(state, {}).get(event)), id=f"{state}-{event}")
+        pytest.param(machine, state, event, allowed.get(state, {}).get(event), id=f"{state}-{event}")
         for state, event in product(states, events)
     ]
 
 
-def decide(machine: Machine[Any, Any], state: StrEnum, event: StrEnum, expected: str | None) -> None:
-    """Assert that the machine does with this pair what the table says."""
-    assert machine.allows(state, event) == (expected is not None)
-    if expected is None:
-        with pytest.raises(NotInThisState):
-            machine.after(state, event)
-    else:
-        assert machine.after(state, event) == expected
+def decided(machine: Machine[Any, Any], state: StrEnum, event: StrEnum) -> str | None:
+    """Where the machine goes; None where it refuses, and says so both times."""
+    try:
+        after = str(machine.after(state, event))
+    except NotInThisState:
+        return "allowed" if machine.allows(state, event) else None
+    return after if machine.allows(state, event) else "refused"

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cache, cached_property
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import jwt
@@ -266,10 +267,11 @@ def cities_of(config: Path) -> Cities:
 
 
 MakePlatform = Callable[..., Platform]
+Edits = Mapping[str, Sequence[tuple[str, str]]]
 
 
-def edited_config(folder: Path, edits: Mapping[str, Sequence[tuple[str, str]]]) -> Path:
-    """A copy of the shipped configuration in which texts of files were replaced."""
+def edited_config(folder: Path, edits: Edits, more: Mapping[str, str]) -> Path:
+    """A copy of the shipped configuration in which texts of files were replaced and files added."""
     copy = folder / "config"
     shutil.copytree(CONFIG, copy)
     for name, changes in edits.items():
@@ -277,6 +279,8 @@ def edited_config(folder: Path, edits: Mapping[str, Sequence[tuple[str, str]]]) 
         for old, new in changes:
             assert old in text, f"{name} does not hold {old!r}"
             text = text.replace(old, new)
+        (copy / name).write_text(text, encoding="utf-8")
+    for name, text in more.items():
         (copy / name).write_text(text, encoding="utf-8")
     return copy
 
@@ -311,12 +315,11 @@ def sqlite_url(tmp_path: Path, migrated_databases: Templates) -> str:
 
 @pytest.fixture
 def make_platform(tmp_path: Path, sqlite_url: str) -> Iterator[MakePlatform]:
-    """Install a platform on SQLite, with a changed configuration: file name → (old text, new text) pairs."""
+    """Install a platform on SQLite: ``edits`` by file name (old text, new text), ``more`` files by name."""
     made: list[Platform] = []
 
-    def make(**files: Sequence[tuple[str, str]]) -> Platform:
-        edits = {name.replace("__", "/") + ".toml": changes for name, changes in files.items()}
-        config = edited_config(tmp_path, edits) if edits else CONFIG
+    def make(edits: Edits = MappingProxyType({}), more: Mapping[str, str] = MappingProxyType({})) -> Platform:
+        config = edited_config(tmp_path, edits, more) if edits or more else CONFIG
         made.append(install(tmp_path / "data", sqlite_url, config))
         return made[-1]
 

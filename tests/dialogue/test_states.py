@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from enum import StrEnum
+
 import pytest
 
 from ota.dialogue.states import SESSION, SessionEvent, SessionState
-from tests.machines import Pair, decide, pairs
+from tests.machines import PAIR, AnyMachine, decided, pairs
 
 SESSIONS = {
     "continue": {
@@ -16,6 +18,8 @@ SESSIONS = {
 }
 
 
-@pytest.mark.parametrize("pair", pairs(SESSION, SessionState, SessionEvent, SESSIONS))
-def test_every_event_in_every_state_is_decided(pair: Pair) -> None:
-    decide(*pair)
+@pytest.mark.parametrize(PAIR, pairs(SESSION, SessionState, SessionEvent, SESSIONS))
+def test_every_event_in_every_state_is_decided(
+    machine: AnyMachine, state: StrEnum, event: StrEnum, expected: str | None
+) -> None:
+    assert decided(machine, state, event) == expected

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from enum import StrEnum
+
 import pytest
 
 from ota.issuance.states import FINAL, ISSUANCE, IssuanceEvent, IssuanceState
-from tests.machines import Pair, decide, pairs
+from tests.machines import PAIR, AnyMachine, decided, pairs
 
 ORDERS = {
     "requested": {"number_held": "number_held", "cancelled": "abandoned"},
@@ -36,9 +38,11 @@ ORDERS = {
 }
 
 
-@pytest.mark.parametrize("pair", pairs(ISSUANCE, IssuanceState, IssuanceEvent, ORDERS))
-def test_every_event_in_every_state_is_decided(pair: Pair) -> None:
-    decide(*pair)
+@pytest.mark.parametrize(PAIR, pairs(ISSUANCE, IssuanceState, IssuanceEvent, ORDERS))
+def test_every_event_in_every_state_is_decided(
+    machine: AnyMachine, state: StrEnum, event: StrEnum, expected: str | None
+) -> None:
+    assert decided(machine, state, event) == expected
 
 
 @pytest.mark.parametrize("state", IssuanceState)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from enum import StrEnum
+
 import pytest
 
 from ota.registry.states import CARD, NUMBER, CardEvent, CardState, NumberEvent, NumberState
-from tests.machines import Pair, decide, pairs
+from tests.machines import PAIR, AnyMachine, decided, pairs
 
 CARDS = {
     "active": {
@@ -25,8 +27,10 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize(
-    "pair",
+    PAIR,
     pairs(CARD, CardState, CardEvent, CARDS) + pairs(NUMBER, NumberState, NumberEvent, NUMBERS),
 )
-def test_every_event_in_every_state_is_decided(pair: Pair) -> None:
-    decide(*pair)
+def test_every_event_in_every_state_is_decided(
+    machine: AnyMachine, state: StrEnum, event: StrEnum, expected: str | None
+) -> None:
+    assert decided(machine, state, event) == expected

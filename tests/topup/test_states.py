@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from enum import StrEnum
+
 import pytest
 
 from ota.topup.states import (
@@ -14,7 +16,7 @@ from ota.topup.states import (
     TopupEvent,
     TopupState,
 )
-from tests.machines import Pair, decide, pairs
+from tests.machines import PAIR, AnyMachine, decided, pairs
 
 ORDERS = {
     "created": {"payment_taken": "paid", "cancelled": "closed"},
@@ -65,13 +67,15 @@ REFUNDS = {
 
 
 @pytest.mark.parametrize(
-    "pair",
+    PAIR,
     pairs(TOPUP, TopupState, TopupEvent, ORDERS)
     + pairs(ATTEMPT, AttemptState, AttemptEvent, ATTEMPTS)
     + pairs(REFUND, RefundState, RefundEvent, REFUNDS),
 )
-def test_every_event_in_every_state_is_decided(pair: Pair) -> None:
-    decide(*pair)
+def test_every_event_in_every_state_is_decided(
+    machine: AnyMachine, state: StrEnum, event: StrEnum, expected: str | None
+) -> None:
+    assert decided(machine, state, event) == expected
 
 
 @pytest.mark.parametrize("state", AttemptState)
