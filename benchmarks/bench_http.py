@@ -52,7 +52,7 @@ def bench(seconds: float) -> Iterator[Comparison]:
 def _platform() -> Iterator[str]:
     with TemporaryDirectory(prefix="ota-bench-") as folder:
         command = [sys.executable, "-m", "ota.cli", "serve", "--port", "0", "--data", folder]
-        with subprocess.Popen(
+        with subprocess.Popen(  # noqa: S603  our own interpreter, our own arguments
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as server:
             try:
@@ -70,7 +70,7 @@ def _bare_server() -> Iterator[str]:
     port = choose_port(HOST, 0)
     granian = str(Path(sys.executable).with_name("granian"))
     command = [granian, "--interface", "wsgi", "--blocking-threads", "4", "--host", HOST, "--port", str(port)]
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603  our own interpreter, our own arguments
         [*command, "benchmarks.bare:app"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     ) as server:
         try:
