@@ -12,6 +12,7 @@ from ota.cities.profile import (
     City,
     CityKeys,
     Host,
+    HostKey,
     IssuerPrefix,
     KeyVersions,
     Limits,
@@ -26,6 +27,8 @@ from ota.core.values import MAX_FEN, CityCode, Fen, TerminalNumber
 from ota.hsm_adapter.keys import FACTOR_LENGTH, MAX_LEVELS
 
 _FOUR_DIGITS = r"[0-9]{4}"
+_ADDRESS = r"(https://|http://(127\.0\.0\.1|localhost)(?![^:/]))[!-~]*[!-.0-~]"
+"""TLS, but for a simulated host on this very machine."""
 
 
 def read_city(name: str, file: Table) -> City:
@@ -154,12 +157,27 @@ def _read_generations(table: Table) -> tuple[KeyVersions, ...]:
 
 def _read_host(table: Table) -> Host:
     return Host(
-        url=table.text("url", pattern=r"https://[!-~]+", expected="an https:// address"),
-        platform_key_id=table.text("platform_key_id"),
-        city_key_ids=table.texts("city_key_ids"),
+        url=table.text("url", pattern=_ADDRESS, expected="an https:// address without a slash at its end"),
+        platform_key_id=_key_id(table, "platform_key_id"),
+        city_keys=tuple(_read_host_key(key) for key in table.tables("city_keys", at_least=1)),
         connect_timeout_s=table.integer("connect_timeout_s", 2, low=1, high=30),
         read_timeout_s=table.integer("read_timeout_s", 5, low=1, high=60),
     )
+
+
+def _read_host_key(table: Table) -> HostKey:
+    coordinate = r"[A-Za-z0-9_-]{43}"
+    expected = "43 characters: 32 bytes in base64url, as in a JWK"
+    return HostKey(
+        id=_key_id(table, "id"),
+        x=table.text("x", pattern=coordinate, expected=expected),
+        y=table.text("y", pattern=coordinate, expected=expected),
+    )
+
+
+def _key_id(table: Table, key: str) -> str:
+    expected = "1 to 64 lower-case letters, digits and dashes"
+    return table.text(key, pattern=r"[a-z0-9][a-z0-9-]{0,63}", expected=expected)
 
 
 def _fen(table: Table, key: str, *, low: int = 0) -> Fen:
@@ -216,8 +234,12 @@ def _fits(factor: Template, gaps: AbstractSet[str]) -> bool:
 
 
 def _check_host(file: Table, city: City) -> Iterator[ConfigurationError]:
-    if city.host is not None and not city.host.city_key_ids:
-        yield file.error("host.city_key_ids", "at least one key id")
+    if city.host is None:
+        return
+    if len({key.id for key in city.host.city_keys}) < len(city.host.city_keys):
+        yield file.error("host.city_keys", "ids that all differ")
+    if not city.self_issuing and not city.load.foreign_loads:
+        yield file.error("load.foreign_loads", "true, since the city's own host may load the purse as well")
 
 
 _FACTORS = frozenset({"issuer_id", "issuer_code", "province", "city", "card_factor", "lnt_number"})
@@ -226,5 +248,5 @@ _CHECKS: tuple[tuple[frozenset[str], Callable[[Table, City], Iterator[Configurat
     (frozenset({"iin", "number"}), _check_number),
     (frozenset({"limits"}), _check_limits),
     (frozenset({"keys"}), _check_keys),
-    (frozenset({"host"}), _check_host),
+    (frozenset({"city", "host", "load"}), _check_host),
 )

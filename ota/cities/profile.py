@@ -21,6 +21,7 @@ from ota.cities.errors import (
 from ota.core.errors import InvalidValue
 from ota.core.values import CardNumber, CityCode, Fen, TerminalNumber
 from ota.hsm_adapter.keys import CardKey, KeyRef
+from ota.hsm_adapter.routing import PROVINCE
 
 CARD_DIGITS = 19
 IIN_DIGITS = 8
@@ -119,13 +120,25 @@ class CityKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class HostKey:
+    """A public ES256 key of a city: its id and its point as the JWK members x and y (RFC 7518 6.2.1)."""
+
+    id: str
+    x: str
+    y: str
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
-    """A self-issuing city's own platform (PROTOCOL.md, city hosts)."""
+    """A city's own platform (PROTOCOL.md, city hosts).
+
+    Of a self-issuing city: it answers for the city's cards. Of another city: it asks this platform about them.
+    """
 
     url: str
     platform_key_id: str
     """The key with which this platform signs its messages to the city."""
-    city_key_ids: tuple[str, ...]
+    city_keys: tuple[HostKey, ...]
     """The keys with which the city signs; more than one while they rotate."""
     connect_timeout_s: int
     read_timeout_s: int
@@ -160,6 +173,11 @@ class City:
     load: LoadRules
     keys: CityKeys
     host: Host | None
+
+    @property
+    def authority(self) -> str:
+        """The name of who answers for loads of the city's cards: its own host, or the province."""
+        return self.name if self.self_issuing else PROVINCE
 
     @property
     def issuing(self) -> IssuerPrefix:

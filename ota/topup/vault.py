@@ -1,39 +1,41 @@
 """The keys' side of a load: the name of the key that the card chose, and the authority that answers for the card."""
 
-from collections.abc import Callable
-
 from ota.card.keys import KeyRole
 from ota.card.purse import Load
 from ota.core.values import CardNumber, Mac4
 from ota.hsm_adapter.errors import TacWrong
 from ota.hsm_adapter.keys import CardKey
-from ota.hsm_adapter.ports import CardAuthority
+from ota.hsm_adapter.routing import Routing
 from ota.topup.rules import RuleBook
 
 
 class LoadVault:
     """Speaks of loads to whichever authority answers for the card. Holds no key, only names."""
 
-    def __init__(self, authority_of: Callable[[CardNumber], CardAuthority], rules: RuleBook) -> None:
-        self._authority_of = authority_of
+    def __init__(self, routing: Routing, rules: RuleBook) -> None:
+        self._routing = routing
         self._rules = rules
 
     def check_mac1(self, card: CardNumber, load: Load) -> None:
         """Raise Mac1Wrong unless the card's own load key made this answer."""
-        self._authority_of(card).check_mac1(self._key(card, load, KeyRole.LOAD), load)
+        self._routing.authority(card).check_mac1(self._key(card, load, KeyRole.LOAD), load)
 
-    def authorise_load(self, card: CardNumber, load: Load) -> Mac4:
-        """MAC2 for a load whose MAC1 holds; the same load always gives the same one."""
-        return self._authority_of(card).authorise_load(self._key(card, load, KeyRole.LOAD), load)
+    def authorise_load(self, load_id: str, card: CardNumber, load: Load) -> Mac4:
+        """MAC2 for a load whose MAC1 holds; the same load always gives the same one.
 
-    def verify_tac(self, card: CardNumber, load: Load, tac: Mac4) -> None:
+        ``load_id`` is the attempt's, which is durable by now: a city's host knows the load by it.
+        """
+        authority = self._routing.authority(card, load_id)
+        return authority.authorise_load(self._key(card, load, KeyRole.LOAD), load)
+
+    def verify_tac(self, load_id: str, card: CardNumber, load: Load, tac: Mac4) -> None:
         """Raise TacWrong unless the card made this TAC for this load."""
-        self._authority_of(card).verify_tac(self._key(card, load, KeyRole.TAC), load, tac)
+        self._routing.authority(card, load_id).verify_tac(self._key(card, load, KeyRole.TAC), load, tac)
 
-    def is_tac_of(self, card: CardNumber, load: Load, tac: Mac4) -> bool:
+    def is_tac_of(self, load_id: str, card: CardNumber, load: Load, tac: Mac4) -> bool:
         """Whether the card made this TAC for this load."""
         try:
-            self.verify_tac(card, load, tac)
+            self.verify_tac(load_id, card, load, tac)
         except TacWrong:
             return False
         return True

@@ -15,9 +15,15 @@ from tests.cities.conftest import Edit
 HOST = """[host]
 url = "https://tsm.example.cn/ota"
 platform_key_id = "province-2025"
-city_key_ids = ["foshan-1"]
+
+[[host.city_keys]]
+id = "foshan-1"
+x = "lFRN8coIezhM9d5Lvbgn-itULtJcrkMM8Gox5cLsmcw"
+y = "DwFx9SchTWbIYHkOlLBd7vrmqwE88mSggmIdIs1zcKk"
 
 [number]"""
+KEYLESS = HOST[: HOST.index("[[")] + "[number]"
+KEY = HOST[HOST.index("[[") : HOST.index("[number]")]
 
 MISTAKES = [
     ("live = true", 'live = "yes"', "city.live: expected true or false"),
@@ -54,7 +60,13 @@ MISTAKES = [
     ("load = 1", "load = 1\nolder = [{load = 1, others = 1}]", "keys.versions.3DES.older: expected load versions that all differ"),
     ("self_issuing = false", "self_issuing = true", "host.url: expected an https:// address"),
     ("[number]", HOST.replace("https:", "http:"), "host.url: expected an https:// address"),
-    ("[number]", HOST.replace('["foshan-1"]', "[]"), "host.city_key_ids: expected at least one key id"),
+    ("[number]", HOST.replace("https://tsm.example.cn", "http://localhost.example.cn"), "host.url: expected an https:// address"),
+    ("[number]", HOST.replace("/ota", "/ota/"), "host.url: expected an https:// address without a slash"),
+    ("[number]", HOST.replace("province-2025", "../province"), "host.platform_key_id: expected 1 to 64 lower-case letters"),
+    ("[number]", KEYLESS, "host.city_keys: expected a list of at least 1 tables"),
+    ("[number]", HOST.replace("lFRN8", "+FRN8"), "host.city_keys[0].x: expected 43 characters"),
+    ("[number]", HOST.replace("[number]", KEY + "[number]"), "host.city_keys: expected ids that all differ"),
+    ("[number]", HOST, "load.foreign_loads: expected true, since the city's own host"),
     ("[city]", "[city", "the file: expected valid TOML"),
 ]  # fmt: skip
 
@@ -79,8 +91,22 @@ def test_a_self_issuing_city_names_its_host(config: Path, edit: Edit) -> None:
 
     assert host is not None
     assert host.url == "https://tsm.example.cn/ota"
-    assert (host.platform_key_id, host.city_key_ids) == ("province-2025", ("foshan-1",))
+    assert host.platform_key_id == "province-2025"
+    assert [key.id for key in host.city_keys] == ["foshan-1"]
     assert (host.connect_timeout_s, host.read_timeout_s) == (2, 5)
+
+
+def test_only_a_self_issuing_city_answers_for_its_own_cards(config: Path, edit: Edit) -> None:
+    edit("cities/foshan.toml", "self_issuing = false", "self_issuing = true")
+    edit("cities/foshan.toml", "[number]", HOST)
+    edit("cities/zhuhai.toml", "foreign_loads = false", "foreign_loads = true")
+    edit("cities/zhuhai.toml", "[number]", HOST.replace("https://tsm.example.cn", "http://127.0.0.1:8099"))
+
+    cities = load_cities(config / "cities")
+
+    assert cities.by_name("foshan").authority == "foshan"
+    assert cities.by_name("zhuhai").authority == "province"
+    assert cities.by_name("guangzhou").authority == "province"
 
 
 def test_a_city_may_fix_its_terminal_number_and_its_way_of_proving(config: Path, edit: Edit) -> None:
