@@ -59,6 +59,11 @@ def application() -> Flask:
     built = wiring.build(settings)
     if settings.jobs.runner == "embedded":
         start_jobs(built)
+    else:  # the sweeps run in `ota worker`, but this process has its own counts
+        stop = threading.Event()
+        threading.Thread(
+            target=built.key_uses.flush_until, args=(stop,), name="key uses", daemon=True
+        ).start()
     app = create_app(built)
     app.wsgi_app = _MeasuredInput(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
     return app

@@ -12,16 +12,17 @@ from redis import Redis
 
 from ota.card.product_file import load_products
 from ota.card.security_domains import load_security_domains
-from ota.cities.loader import Cities, load_cities
+from ota.cities.loader import load_cities
 from ota.core.clock import Clock, SystemClock
+from ota.core.values import CardNumber
 from ota.dialogue import models as dialogue_models
 from ota.dialogue import routes as dialogue_routes
 from ota.dialogue.plan import Plan
 from ota.dialogue.service import Sessions
-from ota.hsm_adapter.ports import Hsm
-from ota.hsm_adapter.routing import PROVINCE, HsmOffice, Routing
+from ota.hsm_adapter.ports import CardAuthority, Hsm
 from ota.hsm_adapter.signing import Es256Signer
 from ota.hsm_adapter.software import SoftwareHsm
+from ota.hsm_adapter.trail import TrailedHsm
 from ota.issuance import models as issuance_models
 from ota.issuance import plan as issuance_plan
 from ota.issuance import routes as issuance_routes
@@ -37,15 +38,18 @@ from ota.ledger import models as ledger_models
 from ota.registry import models as registry_models
 from ota.registry import routes as registry_routes
 from ota.registry.service import Cards
+from ota.reports import suspense
 from ota.service_desk import models as service_desk_models
 from ota.service_desk import routes as service_desk_routes
 from ota.service_desk.service import Decisions
 from ota.settings import Settings, SettingsError
 from ota.store import audit as audit_models
 from ota.store import outbox, schema
+from ota.store.anchors import Anchors
 from ota.store.callers import Callers
 from ota.store.engine import open_engine
 from ota.store.idempotency import IdempotentAnswers
+from ota.store.key_uses import KeyUses
 from ota.store.outbox import Patience
 from ota.store.phases import Store
 from ota.store.replay import ReplayGuard
@@ -92,6 +96,7 @@ class Wiring:
     services: Mapping[type, object]
     blueprints: Sequence[Blueprint]
     checks: Mapping[str, Callable[[], object]]
+    key_uses: KeyUses
 
 
 MODELS = (
@@ -135,7 +140,8 @@ def build(
     replays = ReplayGuard(store, clock)
     callers = Callers(store)
     signer = signer or open_signer(settings, clock)
-    hsm = hsm or open_hsm(settings)
+    key_uses = KeyUses(store, clock)
+    hsm = TrailedHsm(hsm or open_hsm(settings), key_uses)
     tokens = _tokens(settings, clock, signer)
     desk = desk or _wallet_desk(settings, clock, signer, callers)
     features = _features(_Base(settings, store, clock, signer, hsm, callers, tokens, desk))
@@ -148,8 +154,11 @@ def build(
     sweeps: Sequence[Sweep] = (
         replays.forget_expired,
         lambda: _show_backlog(store, clock),
+        lambda: _show_suspense(store, clock),
         lambda: _extend_calendar(store, clock),
         refunds.sweep,
+        key_uses.flush,
+        Anchors(store, clock, settings.anchor_file).write,
     )
     return Wiring(
         settings=settings,
@@ -163,6 +172,7 @@ def build(
         services=MappingProxyType({**features, Tokens: tokens}),
         blueprints=BLUEPRINTS,
         checks=_checks(settings, store, hsm),
+        key_uses=key_uses,
     )
 
 
@@ -198,7 +208,7 @@ def _features(base: _Base) -> dict[type, object]:
     audience = settings.tokens.audience
 
     rules = ConfiguredRules(cities, products)
-    vault = LoadVault(_routing(cities, hsm), rules)
+    vault = LoadVault(_authorities(hsm), rules)
     topups = Topups(store, rules, SignedFacts(base.callers, audience), clock)
     loads = Loads(store, vault, rules, clock)
     load_plan = TopupPlan(topups, loads)
@@ -227,10 +237,9 @@ def _features(base: _Base) -> dict[type, object]:
     return {type(service): service for service in services}
 
 
-def _routing(cities: Cities, hsm: Hsm) -> Routing:
+def _authorities(hsm: Hsm) -> Callable[[CardNumber], CardAuthority]:
     """Who answers for a card: the provincial HSM holds the keys of every city that has no host of its own."""
-    names = {city.authority for city in cities}
-    return Routing(lambda card: cities.of_card(card).authority, names, {PROVINCE: HsmOffice(hsm)})
+    return lambda _card: hsm
 
 
 def _settle_silent_load(loads: Loads, attempt_id: str) -> None:
@@ -261,6 +270,12 @@ def _show_backlog(store: Store, clock: Clock) -> None:
     with store.read() as tx:
         found = outbox.backlog(tx, clock.now())
     metrics.show_backlog(found.waiting, found.dead, found.oldest_due_s)
+
+
+def _show_suspense(store: Store, clock: Clock) -> None:
+    with store.read() as tx:
+        found = suspense.items(tx)
+    metrics.show_suspense(suspense.totals(found, clock.now()))
 
 
 def _extend_calendar(store: Store, clock: Clock) -> None:

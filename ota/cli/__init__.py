@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from ota.cli.audit import audit
 from ota.cli.callers import callers
 from ota.cli.check_config import check_config
 from ota.cli.database import db
+from ota.cli.ledger import ledger
 from ota.cli.numbers import numbers
 from ota.cli.openapi import openapi
 from ota.cli.serve import serve
@@ -25,5 +27,5 @@ def main() -> None:
     """  # noqa: D301  \b keeps click from joining the lines
 
 
-for command in (serve, worker, db, check_config, callers, numbers, openapi):
+for command in (serve, worker, db, check_config, callers, numbers, ledger, audit, openapi):
     main.add_command(command)

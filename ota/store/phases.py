@@ -38,6 +38,17 @@ class Store:
         with _unavailable_when_down(), self.engine.connect() as tx:
             yield tx
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Open a look at the database as it is at one moment, however long it takes; writes nothing.
+
+        `read` sees on PostgreSQL what others commit between two of its statements; a check of books must not.
+        """
+        with _unavailable_when_down(), self.engine.connect() as tx:
+            if tx.dialect.name == "postgresql":
+                tx.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            yield tx
+
     def ping(self) -> None:
         """Ask the database the simplest question; raises Unavailable when it does not answer."""
         with self.read() as tx:

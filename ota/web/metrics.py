@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flask import Response, g, request
@@ -56,8 +57,23 @@ jobs_oldest_due_seconds = Gauge(
     registry=registry,
     multiprocess_mode="mostrecent",
 )
+suspense_fen = Gauge(
+    "ota_suspense_fen",
+    "Captured money whose place is not final, in fen.",
+    ["city", "reason"],
+    registry=registry,
+    multiprocess_mode="mostrecent",
+)
+suspense_oldest_seconds = Gauge(
+    "ota_suspense_oldest_seconds",
+    "How long the oldest of it has waited.",
+    ["city", "reason"],
+    registry=registry,
+    multiprocess_mode="mostrecent",
+)
 job_runs_total = Counter("ota_job_runs", "Jobs run.", ["job", "outcome"], registry=registry)
 
+_suspense_seen: set[tuple[str, str]] = set()  # a gauge of several processes cannot be cleared
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -76,6 +92,15 @@ def show_backlog(waiting: int, dead: int, oldest_due_s: float) -> None:
     jobs_waiting.set(waiting)
     jobs_dead.set(dead)
     jobs_oldest_due_seconds.set(oldest_due_s)
+
+
+def show_suspense(totals: Mapping[tuple[str, str], tuple[int, float]]) -> None:
+    """Publish what waits, by city and reason: fen, and the age of the oldest; what no longer waits goes to zero."""
+    _suspense_seen.update(totals)
+    for city, reason in _suspense_seen:
+        amount, oldest_s = totals.get((city, reason), (0, 0.0))
+        suspense_fen.labels(city, reason).set(amount)
+        suspense_oldest_seconds.labels(city, reason).set(oldest_s)
 
 
 def render() -> Response:

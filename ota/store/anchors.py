@@ -1,0 +1,116 @@
+"""Anchors: the newest digests of the audit trail, written to a file and to the log, outside of what they vouch for.
+
+Whoever can write to the database can write a chain anew, but not what was said about it elsewhere. Keep the file where
+the database's administrator cannot change it, or ship the log lines to such a place.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+
+from ota.core.clock import Clock
+from ota.core.errors import IntegrityProblem
+from ota.store import audit
+from ota.store.audit import Head
+from ota.store.phases import Store
+
+_log = logging.getLogger(__name__)
+
+
+class AnchorsDamaged(IntegrityProblem):
+    """A line of the file of anchors is no anchor."""
+
+    code = "anchors_damaged"
+
+    def __init__(self, path: Path, line: int) -> None:
+        super().__init__(
+            english=f"{path}, line {line}: expected an object with stream, position, digest and at.",
+            chinese=f"{path} 第 {line} 行不是有效的锚点记录。",
+            details={"line": line},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What was said about a stream at some moment: it had this many entries, the last with this digest."""
+
+    head: Head
+    at: datetime
+
+
+class Anchors:
+    """Writes the heads that have moved. Several processes may write to one file: a line is written at once."""
+
+    def __init__(self, store: Store, clock: Clock, path: Path) -> None:
+        self._store = store
+        self._clock = clock
+        self._path = path
+        self._written: dict[str, int] = {}
+        self._read_up_to = 0
+
+    def write(self) -> int:
+        """Anchor every stream that has moved since the last anchor in the file; returns how many."""
+        with self._store.read() as tx:
+            heads = audit.heads(tx)
+        self._catch_up()
+        moved = [head for head in heads if head.position > self._written.get(head.stream, 0)]
+        if moved:
+            self._append(moved, self._clock.now())
+        return len(moved)
+
+    def _catch_up(self) -> None:
+        """Read what this and other processes have written since."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._read_up_to)
+            for raw in file:
+                if raw.endswith(b"\n"):  # another process may be in the middle of its line
+                    self._read_up_to += len(raw)
+                    said = orjson.loads(raw)
+                    self._written[said["stream"]] = max(
+                        said["position"], self._written.get(said["stream"], 0)
+                    )
+
+    def _append(self, heads: list[Head], at: datetime) -> None:
+        text = b"".join(_line(head, at) for head in heads)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        try:
+            os.write(file, text)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        for head in heads:
+            _log.info("audit anchor: %s %d %s", head.stream, head.position, head.digest.hex())
+
+
+def read_anchors(path: Path) -> Iterator[Anchor]:
+    """Every anchor of a file, oldest first; raises AnchorsDamaged. A file that is not there holds none."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            try:
+                said = orjson.loads(raw)
+                head = Head(str(said["stream"]), int(said["position"]), bytes.fromhex(said["digest"]))
+                yield Anchor(head, datetime.fromisoformat(said["at"]))
+            except (ValueError, KeyError, TypeError) as error:
+                raise AnchorsDamaged(path, number) from error
+
+
+def _line(head: Head, at: datetime) -> bytes:
+    said = {
+        "at": at.isoformat(),
+        "stream": head.stream,
+        "position": head.position,
+        "digest": head.digest.hex(),
+    }
+    return orjson.dumps(said) + b"\n"
