@@ -36,7 +36,10 @@ _KEY_LENGTH = MappingProxyType(
 
 
 class KeyRole(StrEnum):
-    """What a key is for: the roles of a T-Union key set (CARD.md 3.7) and of a security domain (GP 2.3.1)."""
+    """What a key is for: the roles of a T-Union key set (CARD.md 3.7) and of a security domain (GP 2.3.1).
+
+    A transport key is on no card: it protects other keys on their way from one HSM to another (HSM.md).
+    """
 
     CARD_CONTROL = "card_control"
     CARD_MAINTENANCE = "card_maintenance"
@@ -57,3 +60,4 @@ class KeyRole(StrEnum):
     SD_ENC = "sd_enc"
     SD_MAC = "sd_mac"
     SD_DEK = "sd_dek"
+    TRANSPORT = "transport"

@@ -179,7 +179,7 @@ def _card_algorithm(table: Table) -> Algorithm:
 
 def _roles(table: Table) -> tuple[KeyRole, ...]:
     roles = table.texts("keys")
-    known = [str(role) for role in KeyRole if not role.startswith("sd_")]
+    known = [str(role) for role in KeyRole if not role.startswith(("sd_", "transport"))]
     if not roles or len(set(roles)) != len(roles) or not set(roles) <= set(known):
         raise table.error("keys", "different roles out of " + ", ".join(known))
     return tuple(KeyRole(role) for role in roles)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from ota.card.keys import Algorithm, KeyRole
 from ota.core.errors import InvalidValue
@@ -13,12 +13,17 @@ from ota.core.errors import InvalidValue
 Path = tuple[bytes, ...]
 """Public diversification factors of 8 bytes each, outermost first, 0 to 8 of them (CARD.md 2.2)."""
 
+Name = TypeVar("Name", KeyRole, Algorithm)
+
 FACTOR_LENGTH: Final = 8
 MAX_LEVELS: Final = 8
 
 _ISSUER = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+_VERSION = re.compile(r"0|[1-9]\d{0,2}", re.ASCII)
 
 SECURITY_DOMAIN_ROLES: Final = frozenset({KeyRole.SD_ENC, KeyRole.SD_MAC, KeyRole.SD_DEK})
+CARD_ROLES: Final = frozenset(KeyRole) - SECURITY_DOMAIN_ROLES - {KeyRole.TRANSPORT}
+"""The roles of keys that stand on a card."""
 CARD_ALGORITHMS: Final = frozenset({Algorithm.TDES, Algorithm.SM4})
 
 
@@ -54,6 +59,14 @@ class KeyRef:
 
     def __str__(self) -> str:
         return f"{self.issuer}/{self.role}/{self.version}/{self.algorithm}"
+
+    @classmethod
+    def parse(cls, text: str) -> KeyRef:
+        """The name as it is written, ``province/load/1/3DES``; raises InvalidValue."""
+        issuer, role, version, algorithm = [*text.split("/"), "", "", ""][:4]
+        if text.count("/") != 3 or not _VERSION.fullmatch(version):
+            raise InvalidValue("key", "issuer/role/version/algorithm, such as province/load/1/3DES")
+        return cls(_named(KeyRole, role), issuer, int(version), _named(Algorithm, algorithm))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,13 @@ class KeySetRef:
         if role not in SECURITY_DOMAIN_ROLES:
             raise InvalidValue("role", "sd_enc, sd_mac or sd_dek")
         return KeyRef(role, self.issuer, self.version, self.algorithm)
+
+
+def _named(kind: type[Name], value: str) -> Name:
+    try:
+        return kind(value)
+    except ValueError:
+        raise InvalidValue("key", f"one of {', '.join(kind)} in its name") from None
 
 
 def check_owner(issuer: str, version: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from ota.card.keys import Algorithm, KeyRole
-from ota.hsm_adapter.keys import CARD_ALGORITHMS, SECURITY_DOMAIN_ROLES, KeyRef
+from ota.card.keys import Algorithm
+from ota.hsm_adapter.keys import CARD_ALGORITHMS, CARD_ROLES, SECURITY_DOMAIN_ROLES, KeyRef
 from ota.hsm_adapter.software.published import globalplatform_key, sandbox_master
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def _published() -> dict[KeyRef, bytes]:
     """The masters of province and platform by the sandbox's rule, and GlobalPlatform's own test keys."""
     keys = {
         KeyRef(role, PROVINCE, CARD_KEY_VERSION, algorithm): sandbox_master(role, algorithm)
-        for role in KeyRole
-        if role not in SECURITY_DOMAIN_ROLES
+        for role in sorted(CARD_ROLES)
         for algorithm in CARD_ALGORITHMS
     }
     for algorithm, version in DOMAIN_KEY_VERSIONS.items():

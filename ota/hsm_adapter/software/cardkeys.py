@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from ota.card.keys import Algorithm, KeyRole
 from ota.hsm_adapter.errors import AlgorithmNotSupported, ExposureRefused, KeyMisuse, KeyNotUsable
-from ota.hsm_adapter.keys import CARD_ALGORITHMS, SECURITY_DOMAIN_ROLES, KeyState, Path
+from ota.hsm_adapter.keys import CARD_ALGORITHMS, CARD_ROLES, SECURITY_DOMAIN_ROLES, KeyState, Path
 from ota.hsm_adapter.ports import Exposure, Operation
 from ota.hsm_adapter.software.ciphers import block_cipher, wipe
 from ota.hsm_adapter.software.diversify import card_key, child_key
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 _MAX_KEPT: Final = 4096
 
 _TRANSACTION: Final = frozenset({KeyRole.LOAD, KeyRole.LOAD_2, KeyRole.PURCHASE, KeyRole.TAC})
-_ON_CARD: Final = frozenset(KeyRole) - SECURITY_DOMAIN_ROLES
-_MESSAGING: Final = _ON_CARD - _TRANSACTION
+_MESSAGING: Final = CARD_ROLES - _TRANSACTION
 # A transaction key that also answered EXTERNAL AUTHENTICATE would hand out session keys for chosen input.
 
 _ACTIVE: Final = frozenset({KeyState.ACTIVE})
@@ -45,7 +44,7 @@ RULES: Final[Mapping[Operation, Rule]] = {
     Operation.CHECK_MAC1: Rule(frozenset({KeyRole.LOAD, KeyRole.LOAD_2}), _CHECKING),
     Operation.VERIFY_TAC: Rule(frozenset({KeyRole.TAC}), _CHECKING),
     Operation.OPEN_CHANNEL: Rule(SECURITY_DOMAIN_ROLES, algorithms=frozenset(Algorithm) - {Algorithm.SM4}),
-    Operation.EXPORT_CARD_KEY: Rule(_ON_CARD),
+    Operation.EXPORT_CARD_KEY: Rule(CARD_ROLES),
     Operation.SECURE_APDU: Rule(_MESSAGING),
     Operation.WRITE_KEY: Rule(_MESSAGING),
     Operation.EXTERNAL_AUTH: Rule(_MESSAGING),

@@ -21,6 +21,8 @@ Key = bytes | bytearray
 
 KCV_LENGTH: Final = 3
 MAC_LENGTH: Final = 4
+_ROOM: Final = 15
+"""`update_into` wants room for one block more, less a byte."""
 
 _ECB: Final = modes.ECB()
 _ZERO_IV: Final = {8: modes.CBC(bytes(8)), 16: modes.CBC(bytes(16))}
@@ -39,7 +41,7 @@ def block_cipher(algorithm: Algorithm, key: Key) -> CipherContext:
     return _context(algorithm, key, _ECB)
 
 
-def encipher_cbc(algorithm: Algorithm, key: Key, data: bytes, iv: bytes | None = None) -> bytes:
+def encipher_cbc(algorithm: Algorithm, key: Key, data: Key, iv: bytes | None = None) -> bytes:
     """CBC over whole blocks; the IV is zero unless given."""
     mode = _ZERO_IV[algorithm.block_length] if iv is None else modes.CBC(iv)
     return _context(algorithm, key, mode).update(data)
@@ -48,6 +50,14 @@ def encipher_cbc(algorithm: Algorithm, key: Key, data: bytes, iv: bytes | None =
 def decipher_aes_cbc(key: Key, data: bytes, iv: bytes) -> bytes:
     """AES-CBC back over whole blocks, as an answer of SCP03 needs it."""
     return Cipher(AES(key), modes.CBC(iv)).decryptor().update(data)
+
+
+def decipher_into(key: Key, data: bytes, iv: bytes) -> bytearray:
+    """The same into a buffer that can be wiped, for what holds a key."""
+    out = bytearray(len(data) + _ROOM)
+    written = Cipher(AES(key), modes.CBC(iv)).decryptor().update_into(data, out)
+    del out[written:]
+    return out
 
 
 class CbcMac:
@@ -96,10 +106,10 @@ class RetailMac:
         return self._left.last_block(block)
 
 
-def cmac(key: Key, data: bytes) -> bytes:
+def cmac(key: Key, data: Key) -> bytes:
     """AES-CMAC, all 16 bytes (NIST SP 800-38B)."""
     mac = CMAC(AES(key))
-    mac.update(data)
+    mac.update(cast(bytes, data))
     return mac.finalize()
 
 
@@ -133,7 +143,7 @@ def check_value(algorithm: Algorithm, key: Key) -> bytes:
 
 def derive_into(context: CipherContext, data: bytes) -> bytearray:
     """The cipher over whole blocks, into a buffer that can be wiped."""
-    out = bytearray(len(data) + 15)  # update_into wants room for one block more, less a byte
+    out = bytearray(len(data) + _ROOM)
     written = context.update_into(data, out)
     del out[written:]
     return out
