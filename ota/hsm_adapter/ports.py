@@ -81,12 +81,16 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
-    """A line of the catalogue: a key's name, state and check value, and whether it is a published test key."""
+    """A line of the catalogue: a key's name, state and check value, and whether it is a published test key.
+
+    ``exportable`` is what the key's owner allowed: whether it may leave in a key block.
+    """
 
     ref: KeyRef
     state: KeyState
     kcv: bytes
     test: bool
+    exportable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

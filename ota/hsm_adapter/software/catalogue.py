@@ -12,11 +12,11 @@ from ota.card.keys import Algorithm, KeyRole
 from ota.hsm_adapter.errors import KeyStoreDamaged
 from ota.hsm_adapter.keys import KeyRef, KeyState
 from ota.hsm_adapter.ports import KeyEntry
+from ota.hsm_adapter.software.administration import Administrator, AdministratorRecord
 from ota.hsm_adapter.software.kek import Seal
 
 FORMAT: Final = "ota-keys-1"
-_SEAL_LINE: Final = re.compile(rb"[0-9a-f]{56}\n")
-_SEAL_LENGTH: Final = 57
+_FILE: Final = re.compile(rb"([^\n]*)\n([0-9a-f]{56})\n(?:([0-9a-f]{128})\n)?")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -36,11 +36,13 @@ class Catalogue:
 
     generation: int
     keys: tuple[SealedKey, ...]
+    administrator: AdministratorRecord | None = None
 
 
 def line(entry: KeyEntry) -> dict[str, object]:
     """What the catalogue says of a key."""
-    return {
+    bound = {} if entry.exportable else {"exportable": False}
+    return bound | {
         "role": entry.ref.role.value,
         "issuer": entry.ref.issuer,
         "version": entry.ref.version,
@@ -56,33 +58,55 @@ def associated_data(entry: KeyEntry) -> bytes:
     return _json(line(entry))
 
 
-def write(catalogue: Catalogue, seal: Seal) -> bytes:
-    """The file: one line of JSON, and one with the seal over every byte of the first."""
-    body = _json(
-        {
-            "format": FORMAT,
-            "generation": catalogue.generation,
-            "keys": [{**line(key.entry), "key": key.sealed.hex()} for key in _ordered(catalogue.keys)],
-        }
-    )
-    return body + b"\n" + seal.close(b"", body).hex().encode() + b"\n"
+def write(catalogue: Catalogue, seal: Seal, administrator: Administrator | None = None) -> bytes:
+    """The file: a line of JSON, a line with the seal over every byte of it, a line with the administrator's signature.
+
+    The signature is there if the catalogue has an administrator.
+    """
+    stored = {
+        "format": FORMAT,
+        "generation": catalogue.generation,
+        "keys": [{**line(key.entry), "key": key.sealed.hex()} for key in _ordered(catalogue.keys)],
+    }
+    if catalogue.administrator:
+        stored["administrator"] = _administrator_line(catalogue.administrator)
+    body = _json(stored)
+    marks = [seal.close(b"", body)] + ([administrator.sign(body)] if administrator else [])
+    return b"\n".join((body, *(mark.hex().encode() for mark in marks), b""))
 
 
 def read(content: bytes, seal: Seal) -> Catalogue:
-    """Check the seal, then read the catalogue; raises KeyStoreDamaged at the first doubt."""
-    body, mark = content[: -_SEAL_LENGTH - 1], content[-_SEAL_LENGTH - 1 :]
-    if mark[:1] != b"\n" or not _SEAL_LINE.fullmatch(mark[1:]):
+    """Check seal and signature, then read the catalogue; raises KeyStoreDamaged at the first doubt."""
+    found = _FILE.fullmatch(content)
+    if found is None:
         raise KeyStoreDamaged("the catalogue has no seal")
-    seal.open(bytes.fromhex(mark[1:-1].decode()), body)
+    body, mark, signature = found.groups()
+    seal.open(bytes.fromhex(mark.decode()), body)
     stored = json.loads(body)
     if stored["format"] != FORMAT:
         raise KeyStoreDamaged("the catalogue has another format; this release reads " + FORMAT)
-    return Catalogue(stored["generation"], tuple(_key(key) for key in stored["keys"]))
+    administrator = _administrator(stored.get("administrator"))
+    if administrator:
+        administrator.check(body, signature and bytes.fromhex(signature.decode()))
+    elif signature:
+        raise KeyStoreDamaged("the catalogue is signed by nobody known")
+    return Catalogue(stored["generation"], tuple(_key(key) for key in stored["keys"]), administrator)
+
+
+def _administrator_line(record: AdministratorRecord) -> dict[str, str]:
+    return {"public": record.public.hex(), "salt": record.salt.hex(), "sealed": record.sealed.hex()}
+
+
+def _administrator(stored: dict[str, str] | None) -> AdministratorRecord | None:
+    if stored is None:
+        return None
+    return AdministratorRecord(*(bytes.fromhex(stored[name]) for name in ("public", "salt", "sealed")))
 
 
 def _key(stored: dict[str, Any]) -> SealedKey:
     ref = KeyRef(KeyRole(stored["role"]), stored["issuer"], stored["version"], Algorithm(stored["algorithm"]))
-    entry = KeyEntry(ref, KeyState(stored["state"]), bytes.fromhex(stored["kcv"]), stored["test"])
+    exportable = stored.get("exportable", True)
+    entry = KeyEntry(ref, KeyState(stored["state"]), bytes.fromhex(stored["kcv"]), stored["test"], exportable)
     return SealedKey(entry, bytes.fromhex(stored["key"]))
 
 

@@ -16,6 +16,14 @@ from ota.hsm_adapter.errors import KeyNotUsable, KeyRefused, KeyUnknown, TestKey
 from ota.hsm_adapter.keys import KeyState
 from ota.hsm_adapter.ports import KeyEntry
 from ota.hsm_adapter.software import catalogue
+from ota.hsm_adapter.software.administration import (
+    Administrator,
+    AdministratorRecord,
+    appoint,
+    nobody_appointed,
+    passphrase_needed,
+    unlock,
+)
 from ota.hsm_adapter.software.catalogue import Catalogue, SealedKey
 from ota.hsm_adapter.software.ciphers import Key, check_value, wipe
 from ota.hsm_adapter.software.kek import seals, write_private
@@ -51,6 +59,8 @@ class KeyStore:
         self._key_seal, self._catalogue_seal, witness_seal = seals(folder, "key", "catalogue", "generation")
         self._witness = witness or FileWitness(folder, witness_seal)
         self._guard = RLock()
+        self._administrator: Administrator | None = None
+        self._record: AdministratorRecord | None = None
         self._generation = 0
         self._keys: Mapping[KeyRef, SealedKey] = {}
         self.refresh()
@@ -62,6 +72,26 @@ class KeyStore:
     def generation(self) -> int:
         """Goes up with every change; whoever keeps something made from keys compares it."""
         return self._generation
+
+    @property
+    def administrator(self) -> AdministratorRecord | None:
+        """Who alone may change the store, or None while anybody with the data folder may."""
+        return self._record
+
+    def appoint(self, passphrase: str) -> AdministratorRecord:
+        """Appoint an administrator; one who is there must be unlocked and is replaced. Raises AdministrationRefused."""
+        with self._guard, self._locked():
+            present = self._load()
+            self._check_administrator(present.administrator)
+            self._administrator = appoint(passphrase)
+            self._save(replace(present, administrator=self._administrator.record))
+        return self._administrator.record
+
+    def unlock(self, passphrase: str) -> None:
+        """Let this object change the store; raises AdministrationRefused for a wrong passphrase."""
+        if self._record is None:
+            raise nobody_appointed()
+        self._administrator = unlock(self._record, passphrase)
 
     def entries(self) -> Sequence[KeyEntry]:
         """The catalogue, ordered by name."""
@@ -91,11 +121,12 @@ class KeyStore:
         test: bool,
         state: KeyState = KeyState.ACTIVE,
         only_missing: bool = False,
+        exportable: bool = True,
     ) -> Sequence[KeyEntry]:
         """Seal new keys into the store, all or none; the new lines. ``only_missing`` leaves out names that are taken.
 
         Raises KeyRefused for a name that is taken, and unless ``test`` marks them, for weak and published keys;
-        TestKeysInProduction for marked ones where they may not be.
+        TestKeysInProduction for marked ones where they may not be; AdministrationRefused.
         """
         if test and self._production:
             raise TestKeysInProduction
@@ -103,9 +134,12 @@ class KeyStore:
             present = self._load()
             taken = {key.entry.ref for key in present.keys}
             wanted = {ref: key for ref, key in keys.items() if not (only_missing and ref in taken)}
-            fresh = [self._seal(ref, key, state, taken, test=test) for ref, key in wanted.items()]
+            fresh = [
+                self._sealed_entry(KeyEntry(ref, state, _kcv(ref, key), test, exportable), key, taken)
+                for ref, key in wanted.items()
+            ]
             if fresh:
-                self._save(Catalogue(present.generation + 1, (*present.keys, *fresh)))
+                self._save(replace(present, keys=(*present.keys, *fresh)))
             else:
                 self._take(present)
         return [key.entry for key in fresh]
@@ -120,7 +154,7 @@ class KeyStore:
             if state not in _LATER[found[0].entry.state]:
                 raise KeyNotUsable(ref, found[0].entry.state)
             others = tuple(key for key in present.keys if key.entry.ref != ref)
-            self._save(Catalogue(present.generation + 1, (*others, self._restated(found[0], state))))
+            self._save(replace(present, keys=(*others, self._restated(found[0], state))))
 
     def _sealed(self, ref: KeyRef) -> SealedKey:
         found = self._keys.get(ref)
@@ -128,14 +162,11 @@ class KeyStore:
             raise KeyUnknown(ref)
         return found
 
-    def _seal(self, ref: KeyRef, key: Key, state: KeyState, taken: set[KeyRef], *, test: bool) -> SealedKey:
-        if ref in taken:
-            raise KeyRefused(ref, "the name is taken")
-        if len(key) != ref.algorithm.key_length:
-            raise KeyRefused(ref, f"not {ref.algorithm.key_length} bytes")
-        if not test:
-            _check_secret(ref, key)
-        entry = KeyEntry(ref, state, check_value(ref.algorithm, key), test)
+    def _sealed_entry(self, entry: KeyEntry, key: Key, taken: set[KeyRef]) -> SealedKey:
+        if entry.ref in taken:
+            raise KeyRefused(entry.ref, "the name is taken")
+        if not entry.test:
+            _check_secret(entry.ref, key)
         return SealedKey(entry, self._key_seal.close(key, catalogue.associated_data(entry)))
 
     def _restated(self, sealed: SealedKey, state: KeyState) -> SealedKey:
@@ -156,16 +187,27 @@ class KeyStore:
         return stored
 
     def _save(self, changed: Catalogue) -> None:
+        """Write the next generation, signed where the store has an administrator."""
+        self._check_administrator(changed.administrator)
+        if self._production and changed.administrator is None:
+            raise nobody_appointed()
+        changed = replace(changed, generation=changed.generation + 1)
         if self._witness.generation() is None:
             self._witness.advance(0)  # a store whose record is missing is refused, so the record comes first
-        write_private(self._folder / STORE_FILE, catalogue.write(changed, self._catalogue_seal))
+        signer = self._administrator if changed.administrator else None
+        write_private(self._folder / STORE_FILE, catalogue.write(changed, self._catalogue_seal, signer))
         self._witness.advance(changed.generation)
         self._take(changed)
+
+    def _check_administrator(self, record: AdministratorRecord | None) -> None:
+        if record is not None and (self._administrator is None or self._administrator.record != record):
+            raise passphrase_needed()
 
     def _take(self, loaded: Catalogue) -> None:
         if self._production and any(key.entry.test for key in loaded.keys):
             raise TestKeysInProduction
         self._keys = MappingProxyType({key.entry.ref: key for key in loaded.keys})
+        self._record = loaded.administrator
         self._generation = loaded.generation
 
     @contextmanager
@@ -177,6 +219,12 @@ class KeyStore:
             yield
         finally:
             os.close(lock)
+
+
+def _kcv(ref: KeyRef, key: Key) -> bytes:
+    if len(key) != ref.algorithm.key_length:
+        raise KeyRefused(ref, f"not {ref.algorithm.key_length} bytes")
+    return check_value(ref.algorithm, key)
 
 
 def _check_secret(ref: KeyRef, key: Key) -> None:
