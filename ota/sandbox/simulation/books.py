@@ -1,0 +1,116 @@
+"""What the platform's tables say, read past the platform: orders, attempts and payments of one run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from ota.ledger.models import account, posting
+from ota.sandbox.simulation.cards import Card, Credit
+from ota.topup.models import load_attempt, payment, topup_order
+from ota.topup.states import LIVE, AttemptState, TopupState
+
+LoadKey = tuple[str, int, str, str, str]
+"""One load of one card, as card and platform both know it: number, counter before it, random, terminal, date and time."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """One order."""
+
+    id: str
+    card: str
+    amount_fen: int
+    state: TopupState
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt."""
+
+    order_id: str
+    key: LoadKey
+    amount_fen: int
+    state: AttemptState
+
+    @property
+    def card(self) -> str:
+        """The number of its card."""
+        return self.key[0]
+
+    @property
+    def live(self) -> bool:
+        """Whether its MAC2 may still become money."""
+        return self.state in LIVE
+
+
+@dataclass(frozen=True)
+class Books:
+    """All rows at one moment."""
+
+    orders: Mapping[str, OrderRow]
+    attempts: tuple[AttemptRow, ...]
+
+    @cached_property
+    def by_key(self) -> Mapping[LoadKey, AttemptRow]:
+        """Attempts by the load that they are for."""
+        return {attempt.key: attempt for attempt in self.attempts}
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRow:
+    """One payment that the platform took."""
+
+    order_id: str
+    trade_no: str
+    amount_fen: int
+    serves: bool
+    """Whether it is the payment of its order; else it is surplus and goes back."""
+
+
+def read(engine: sa.Engine) -> Books:
+    """Orders and attempts as they are now."""
+    with engine.connect() as tx:
+        orders = tx.execute(
+            sa.select(
+                topup_order.c.id, topup_order.c.card_no, topup_order.c.amount_fen, topup_order.c.state
+            ).order_by(topup_order.c.id)
+        ).all()
+        attempts = tx.execute(sa.select(load_attempt).order_by(load_attempt.c.id)).all()
+    return Books(
+        {row.id: OrderRow(row.id, row.card_no, row.amount_fen, row.state) for row in orders},
+        tuple(
+            AttemptRow(
+                row.order_id,
+                (row.card_no, row.online_atc, row.random, row.terminal_no, row.host_time),
+                row.amount_fen,
+                row.state,
+            )
+            for row in attempts
+        ),
+    )
+
+
+def read_payments(engine: sa.Engine) -> list[PaymentRow]:
+    """Every payment that the platform took."""
+    with engine.connect() as tx:
+        rows = tx.execute(sa.select(payment).order_by(payment.c.id))
+        return [PaymentRow(row.order_id, row.trade_no, row.amount_fen, row.surplus is None) for row in rows]
+
+
+def balances(engine: sa.Engine) -> Counter[str]:
+    """What each kind of account holds, in fen: debits positive, credits negative."""
+    total = sa.func.sum(posting.c.amount_fen)
+    query = sa.select(account.c.kind, total).join(account, account.c.id == posting.c.account_id)
+    with engine.connect() as tx:
+        rows = tx.execute(query.group_by(account.c.kind)).all()
+    return Counter({kind: int(fen) for kind, fen in rows})
+
+
+def key_of(card: Card, credit: Credit) -> LoadKey:
+    """The load that a card's credit was."""
+    return card.number.digits, credit.counter, credit.random, credit.terminal, credit.at

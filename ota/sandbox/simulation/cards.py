@@ -1,0 +1,123 @@
+"""Cards on virtual elements, personalised by a strange factory, and the truth about what they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from typing import Final
+
+from ota.card.files import Basic, Interoperability
+from ota.cities.profile import City
+from ota.core.values import CardNumber
+from ota.sandbox.element import Algorithm, DomainProfile, Element, KeySet, Options, purse_crypto
+from ota.sandbox.element.application import Origin
+from ota.sandbox.element.card_os import PACKAGE, TUNION_MODULE
+from ota.sandbox.element.content import Request
+from ota.sandbox.element.factory import ISSUER_DOMAIN, OUR_DOMAIN
+from ota.sandbox.element.keyring import KEY_SET_ROLES
+from ota.sandbox.element.purse import Pending, State
+from ota.sandbox.element.tunion import TUnion
+from ota.sandbox.test_masters import published_master
+from ota.sandbox.witness import card_key
+
+_NOT_USED: Final = KeySet(0x30, bytes(16), bytes(range(16)), bytes(range(16)))
+_ISSUED: Final = date(2026, 1, 1)
+_EXPIRES: Final = date(2036, 1, 1)
+_OWN_PURSE: Final = b""
+_KEY_SETS: Final = {0xB0A0: Algorithm.TDES, 0xB1A0: Algorithm.SM4}
+_VERSIONS: Final = bytes.fromhex("00010401")
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Money that a card took: the counter before it, and what CREDIT FOR LOAD and its initialisation said."""
+
+    counter: int
+    amount_fen: int
+    random: str
+    terminal: str
+    at: str
+
+
+@dataclass
+class Card:
+    """One card and everything that really happened to it."""
+
+    number: CardNumber
+    city: City
+    element: Element
+    applet: TUnion
+    credits: list[Credit] = field(default_factory=list)
+    debited_fen: int = 0
+    readings: list[tuple[str, bytes]] = field(default_factory=list)
+    """Answers to INITIALIZE FOR LOAD that somebody kept: terminal number and amount asked, and the 16 bytes."""
+
+    @property
+    def state(self) -> State:
+        """The durable state of the purse."""
+        return self.applet.purse.state
+
+    @property
+    def credited_fen(self) -> int:
+        """What was ever loaded: the balance and what was spent. The card begins empty."""
+        return self.state.balance + self.debited_fen
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Hand a command over and watch what it does; raises TornCard."""
+        before, pending = self.state, self.applet.purse.pending
+        try:
+            return self.element.transmit(apdu)
+        finally:
+            if self.state.online_counter != before.online_counter and pending is not None:
+                self.credits.append(_credit(pending, apdu))
+            self.debited_fen += max(0, before.balance - self.state.balance)
+
+
+def make_card(city: City, serial: int, algorithm: Algorithm, seed: str) -> Card:
+    """A card that the platform has never seen, with the sandbox's published masters."""
+    number = city.number(serial)
+    options = Options(seed=seed, purse_algorithm=algorithm)
+    unused = bytes(10)
+    element = Element(
+        DomainProfile(ISSUER_DOMAIN, unused, _NOT_USED), DomainProfile(OUR_DOMAIN, unused, _NOT_USED), options
+    )
+    aid = bytes.fromhex("A0000006320101055800") + bytes.fromhex(city.prefix_of(number).issuer_code)
+    origin = Origin(PACKAGE, TUNION_MODULE, OUR_DOMAIN)
+    platform, registry = element._platform, element._registry  # noqa: SLF001  the factory works inside of the chip
+    applet = TUnion(Request(aid, bytes(3), _OWN_PURSE, origin, platform, registry))
+    registry.applications.append(applet)
+    applet.life_cycle = 0x07
+    _personalise(applet, city, number)
+    return Card(number, city, element, applet)
+
+
+def _credit(pending: Pending, apdu: bytes) -> Credit:
+    at = apdu[5:12].hex()
+    return Credit(pending.counter, pending.amount, pending.random.hex(), pending.terminal.hex(), at)
+
+
+def purchase_key(card: Card) -> bytes:
+    """What the gates know of the card."""
+    return card_key("purchase", card.element.options.purse_algorithm, card.city.key_path(card.number))
+
+
+def _personalise(applet: TUnion, city: City, number: CardNumber) -> None:
+    issuer = city.issuer_id(number)
+    files = {
+        0xA002: _VERSIONS,
+        0xB001: Basic(issuer, 0x01, 0x01, number, _ISSUED, _EXPIRES).to_bytes(),
+        0xB003: Interoperability(city.province_code, city.code, interoperable=True, card_kind=1).to_bytes(),
+    }
+    for dgi, content in files.items():
+        applet.store(dgi, content, None)
+    for dgi, algorithm in _KEY_SETS.items():
+        applet.store(dgi, _key_set(algorithm, city.key_path(number)), lambda key: key)
+    applet.finish_personalisation()
+
+
+@cache
+def _key_set(algorithm: Algorithm, path: tuple[bytes, ...]) -> bytes:
+    """All keys with their check values, in the clear: this factory needs no channel."""
+    keys = [card_key(role.value, algorithm, path) for role in KEY_SET_ROLES]
+    return b"".join(key + purse_crypto.check_value(algorithm, key) for key in keys)

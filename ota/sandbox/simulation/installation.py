@@ -1,0 +1,98 @@
+"""What all runs of a campaign share: settings, keys, a prepared database, callers; made once, in a folder of its own."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ota import settings as configuration
+from ota import wiring
+from ota.cities.loader import Cities, load_cities
+from ota.hsm_adapter.ports import Hsm
+from ota.hsm_adapter.signing import Es256Signer
+from ota.sandbox import credentials
+from ota.sandbox.simulation.caller import Caller
+from ota.sandbox.simulation.database import Database, prepared_database
+from ota.sandbox.simulation.patching import replaced
+from ota.sandbox.simulation.process import Parts
+from ota.sandbox.simulation.schedule import START, VirtualClock
+from ota.sandbox.simulation.truth import Truth
+from ota.settings import Settings
+from ota.store.caller_file import read_callers
+from ota.topup.refund_port import WalletDesk
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One platform, ready to be run again and again."""
+
+    settings: Settings
+    database: Database
+    hsm: Hsm
+    cities: Cities
+    terminals: Sequence[tuple[str, str]]
+    """Callers that are terminals, and their numbers."""
+
+    def parts(self, clock: VirtualClock, desk: WalletDesk) -> Parts:
+        """What the processes of one run are built from, over a fresh database."""
+        signer = Es256Signer.open(self.settings.data, clock)
+        return Parts(self.settings, self.database.fresh(), clock, signer, self.hsm, desk)
+
+    def callers(self, clock: VirtualClock, truth: Truth) -> dict[str, Caller]:
+        """Every wallet and terminal, by name."""
+        audience = self.settings.tokens.audience
+        wallets = [credentials.wallet(name) for name in ("sandbox-wallet", "sandbox-wallet-2")]
+        terminals = [
+            credentials.terminal(name.removeprefix("sandbox-terminal-")) for name, _ in self.terminals
+        ]
+        everybody = wallets + terminals
+        return {each.caller_id: Caller(each, audience, clock, truth) for each in everybody}
+
+
+@contextmanager
+def installed(database_url: str = "") -> Iterator[Installation]:
+    """Make an installation and take it away again; the product's log is silent meanwhile.
+
+    Raises SettingsError without a configuration folder.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ota-simulation-")))
+        stack.enter_context(_silence())
+        overrides = {"data": str(folder), "environment": "sandbox", "database.url": database_url}
+        settings = configuration.load(overrides=overrides)
+        database = stack.enter_context(prepared_database(settings, START))
+        stack.enter_context(_remembered_configuration())
+        terminals = [
+            (caller.id, caller.terminal.digits)
+            for caller in read_callers(settings.config / "sandbox" / "callers.toml")
+            if caller.terminal is not None
+        ]
+        cities = load_cities(settings.config / "cities")
+        yield Installation(settings, database, wiring.open_hsm(settings), cities, terminals)
+
+
+@contextmanager
+def _remembered_configuration() -> Iterator[None]:
+    """The files do not change while a campaign runs: a restarted process need not read them again."""
+    names = ("load_cities", "load_products", "load_security_domains")
+    with replaced(wiring, **{name: cache(getattr(wiring, name)) for name in names}):
+        yield
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Every fault is logged by the product as it should be; thousands of them help nobody here."""
+    log = logging.getLogger("ota")
+    before, log.disabled = log.disabled, True
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(level)
+        log.disabled = before

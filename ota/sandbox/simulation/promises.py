@@ -1,0 +1,111 @@
+"""The promises of MONEY.md that must hold at every moment, held against the cards themselves."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Final
+
+import sqlalchemy as sa
+
+from ota.card.purse import Load
+from ota.core.values import Mac4
+from ota.sandbox.simulation import books
+from ota.sandbox.simulation.books import Books
+from ota.sandbox.simulation.process import Reply, Request
+from ota.sandbox.simulation.truth import Truth, Violated
+from ota.topup.models import load_attempt
+from ota.topup.states import AttemptState
+
+_CREDIT: Final = re.compile(rb"805200000B[0-9A-F]{14}([0-9A-F]{8})")
+_REPORT: Final = re.compile(r"/v1/sessions/(\w+)/results")
+_DIGEST: Final = re.compile(rb'"digest":"(sha256:[0-9a-f]{64})"')
+_EXPECTED_FAILURE: Final = 503
+
+
+class AnswerWatch:
+    """Looks at every answer as it leaves a process."""
+
+    def __init__(self, truth: Truth, engine: sa.Engine, authorised: dict[Mac4, Load]) -> None:
+        self._truth = truth
+        self._engine = engine
+        self._authorised = authorised
+
+    def __call__(self, request: Request, reply: Reply) -> None:
+        """Raise Violated for an answer that must not be."""
+        if reply.status >= 500 and reply.status != _EXPECTED_FAILURE:
+            raise Violated("no mistake of the platform", f"{request.path} was answered {reply.status}")
+        for mac2 in _CREDIT.findall(reply.body):
+            self._require_durable(Mac4(bytes.fromhex(mac2.decode())))
+        if reply.ok:
+            self._require_same_answer(request, reply)
+
+    def _require_durable(self, mac2: Mac4) -> None:
+        """Promise 5: no MAC2 leaves the process before its attempt row is durable."""
+        load = self._authorised.get(mac2)
+        if load is None or load.at is None:
+            raise Violated("a MAC2 comes from the HSM", "nobody computed the one in an answer")
+        found = sa.select(load_attempt.c.id).where(
+            load_attempt.c.online_atc == load.answer.online_atc,
+            load_attempt.c.random == load.answer.random.hex(),
+            load_attempt.c.terminal_no == load.terminal.hex(),
+            load_attempt.c.host_time == load.at.digits,
+            load_attempt.c.amount_fen == load.amount.amount,
+        )
+        with self._engine.connect() as tx:
+            if tx.execute(found).first() is None:
+                raise Violated("no MAC2 before its attempt is durable", "an answer held one without a row")
+
+    def _require_same_answer(self, request: Request, reply: Reply) -> None:
+        """The same report of the same session gets the same answer, byte for byte."""
+        session = _REPORT.fullmatch(request.path)
+        digest = _DIGEST.search(request.body)
+        if session is None or digest is None:
+            return
+        key = session[1], digest[1].decode()
+        if self._truth.answers.setdefault(key, reply.body) != reply.body:
+            raise Violated("the same report gets the same answer", f"{session[1]} changed its mind")
+
+
+def check(truth: Truth, seen: Books) -> None:
+    """Raise Violated unless every promise holds between cards and tables now."""
+    _one_live_attempt(seen)
+    _one_credit_per_order(truth, seen)
+    _every_credit_is_known(truth, seen)
+    _every_proven_load_is_on_a_card(truth, seen)
+
+
+def _one_live_attempt(seen: Books) -> None:
+    """Promise 7."""
+    for card, live in Counter(attempt.card for attempt in seen.attempts if attempt.live).items():
+        if live > 1:
+            raise Violated("one live authorisation per card", f"{live} of card …{card[-4:]}")
+
+
+def _one_credit_per_order(truth: Truth, seen: Books) -> None:
+    """Promise 2."""
+    keys = (books.key_of(card, credit) for card in truth.cards for credit in card.credits)
+    orders = Counter(seen.by_key[key].order_id for key in keys if key in seen.by_key)
+    for order_id, times in orders.items():
+        if times > 1:
+            raise Violated("an order credits a card at most once", f"{order_id} did {times} times")
+
+
+def _every_credit_is_known(truth: Truth, seen: Books) -> None:
+    """What is on a card was authorised for that amount, and nobody believes that it is not there."""
+    for card in truth.cards:
+        for credit in card.credits:
+            attempt = seen.by_key.get(books.key_of(card, credit))
+            if attempt is None or attempt.amount_fen != credit.amount_fen:
+                raise Violated("a credit has its attempt", f"{credit.amount_fen} fen came from nowhere")
+            if attempt.state is AttemptState.DEAD:
+                raise Violated(
+                    "not loaded is proven", f"{attempt.order_id} is on the card and counts as dead"
+                )
+
+
+def _every_proven_load_is_on_a_card(truth: Truth, seen: Books) -> None:
+    credited = {books.key_of(card, credit) for card in truth.cards for credit in card.credits}
+    for attempt in seen.attempts:
+        if attempt.state is AttemptState.LOADED and attempt.key not in credited:
+            raise Violated("loaded is proven", f"{attempt.order_id} counts as loaded and is not on the card")

@@ -1,0 +1,53 @@
+"""What really happened, whatever the platform believes: payments that were made, cards, and what was sent to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+from ota.sandbox.simulation.cards import Card
+
+
+class Violated(BaseException):
+    """A promise about money was broken. No handler of the product may swallow it."""
+
+    def __init__(self, promise: str, what: str) -> None:
+        self.promise = promise
+        super().__init__(f"{promise}: {what}")
+
+
+@dataclass
+class Trade:
+    """Money that a customer really paid to a wallet or at a terminal.
+
+    ``answer`` is what the platform finally said about its notice: "taken", "refused", or None as long as nobody knows.
+    ``returned_fen`` is what the customer got back.
+    """
+
+    number: str
+    payer: str
+    amount_fen: int
+    answer: str | None = None
+    returned_fen: int = 0
+
+
+@dataclass
+class Truth:
+    """Everything that is known outside of the platform."""
+
+    cards: list[Card] = field(default_factory=list)
+    trades: dict[str, Trade] = field(default_factory=dict)
+    answers: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """The answer that each report got, by session and digest of the report."""
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def pay(self, payer: str, amount_fen: int) -> Trade:
+        """A customer pays."""
+        trade = Trade(f"trade-{next(self._numbers)}", payer, amount_fen)
+        self.trades[trade.number] = trade
+        return trade
+
+    def card_of(self, digits: str) -> Card:
+        """The card with this number."""
+        return next(card for card in self.cards if card.number.digits == digits)

@@ -1,0 +1,155 @@
+"""The end of a run: every fen is looked for, on the cards, in the tables and with the customers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+
+from ota.ledger.accounts import AccountKind
+from ota.sandbox.simulation import books, promises
+from ota.sandbox.simulation.books import Books, PaymentRow
+from ota.sandbox.simulation.truth import Truth, Violated
+from ota.topup.states import TopupState
+
+_WITH_PLATFORM: Final = frozenset(
+    {TopupState.PAID, TopupState.LOADING, TopupState.UNCERTAIN, TopupState.HELD, TopupState.REFUNDING}
+)
+_IN_DOUBT: Final = frozenset({TopupState.LOADING, TopupState.UNCERTAIN, TopupState.HELD})
+_UNFINISHED: Final = _IN_DOUBT | {TopupState.PAID, TopupState.REFUNDING}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Fen that are nowhere, fen that are twice, and orders that found no end."""
+
+    lost_fen: int
+    doubled_fen: int
+    not_converged: tuple[str, ...]
+    complaint: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether every promise was kept."""
+        return not (self.lost_fen or self.doubled_fen or self.not_converged or self.complaint)
+
+
+def judge(truth: Truth, engine: sa.Engine, stuck: Mapping[str, str], *, calm: bool) -> Verdict:
+    """Look for every fen. ``calm`` False: the run was broken off, so that nothing had time to converge."""
+    seen = books.read(engine)
+    payments = books.read_payments(engine)
+    lost, doubled = _count(truth, seen, payments)
+    if not calm:
+        return Verdict(lost, doubled, ())
+    return Verdict(lost, doubled, tuple(_unfinished(seen, stuck)), _complaint(truth, engine, seen, payments))
+
+
+def _count(truth: Truth, seen: Books, payments: Sequence[PaymentRow]) -> tuple[int, int]:
+    """Per order: what customers paid against what is on cards, with the platform, or given back."""
+    captured: Counter[str] = Counter()
+    found = _on_cards(truth, seen)
+    for row in payments:
+        trade = truth.trades.get(row.trade_no)
+        captured[row.order_id] += trade.amount_fen if trade else 0
+        found[row.order_id] += trade.returned_fen if trade else 0
+        if row.serves:
+            found[row.order_id] += _kept(seen, row.order_id, found[row.order_id])
+        elif trade is not None:
+            found[row.order_id] += trade.amount_fen - trade.returned_fen
+    differences = [captured[order_id] - found[order_id] for order_id in captured | found]
+    return sum(each for each in differences if each > 0), -sum(each for each in differences if each < 0)
+
+
+def _kept(seen: Books, order_id: str, elsewhere_fen: int) -> int:
+    """What the platform says that it still has of an order, unless it is seen elsewhere."""
+    order = seen.orders[order_id]
+    return order.amount_fen if order.state in _WITH_PLATFORM and not elsewhere_fen else 0
+
+
+def _on_cards(truth: Truth, seen: Books) -> Counter[str]:
+    amounts: Counter[str] = Counter()
+    for card in truth.cards:
+        for credit in card.credits:
+            attempt = seen.by_key.get(books.key_of(card, credit))
+            amounts[attempt.order_id if attempt is not None else "nobody"] += credit.amount_fen
+    return amounts
+
+
+def _unfinished(seen: Books, stuck: Mapping[str, str]) -> list[str]:
+    """Orders that found no end though every card was there; then what stood in the way."""
+    waiting = [f"{order.id} is {order.state}" for order in seen.orders.values() if order.state in _UNFINISHED]
+    return waiting + [f"card …{number[-4:]}: {why}" for number, why in stuck.items()]
+
+
+def _complaint(truth: Truth, engine: sa.Engine, seen: Books, payments: Sequence[PaymentRow]) -> str | None:
+    """What else is not as it should be, in words; None when all is well."""
+    try:
+        promises.check(truth, seen)
+        _payments_are_true(truth, payments)
+        _cards_add_up(truth)
+        _loaded_is_loaded(truth, seen)
+        _returned_is_returned(truth, seen, payments)
+        _books_are_true(truth, engine, payments)
+    except Violated as violated:
+        return str(violated)
+    return None
+
+
+def _payments_are_true(truth: Truth, payments: Sequence[PaymentRow]) -> None:
+    """Promise 3: what was taken is booked once, for what was paid."""
+    rows = {row.trade_no: row for row in payments}
+    for row in payments:
+        trade = truth.trades.get(row.trade_no)
+        if trade is None or trade.amount_fen != row.amount_fen:
+            raise Violated("a payment was made", f"{row.trade_no} is booked with {row.amount_fen} fen")
+    for trade in truth.trades.values():
+        if trade.answer == "taken" and trade.number not in rows:
+            raise Violated("no captured payment vanishes", f"{trade.number} was taken and is not booked")
+
+
+def _cards_add_up(truth: Truth) -> None:
+    for card in truth.cards:
+        credited = sum(credit.amount_fen for credit in card.credits)
+        if credited != card.credited_fen or len(card.credits) != card.state.online_counter:
+            raise Violated("cards add up", f"card …{card.number.digits[-4:]} holds other money than it took")
+
+
+def _loaded_is_loaded(truth: Truth, seen: Books) -> None:
+    """Card truth and orders are exactly equal: an order is loaded if and only if a card holds its money."""
+    on_cards = _on_cards(truth, seen)
+    for order in seen.orders.values():
+        expected = order.amount_fen if order.state is TopupState.LOADED else 0
+        if on_cards[order.id] != expected and order.state not in _IN_DOUBT:
+            held = on_cards[order.id]
+            raise Violated(
+                "orders are what cards hold", f"{order.id} is {order.state}, {held} fen are on cards"
+            )
+
+
+def _returned_is_returned(truth: Truth, seen: Books, payments: Sequence[PaymentRow]) -> None:
+    """Promise 4: customers have back what did not fit or was refunded, and nothing else."""
+    for row in payments:
+        goes_back = not row.serves or seen.orders[row.order_id].state is TopupState.REFUNDED
+        expected = row.amount_fen if goes_back else 0
+        if truth.trades[row.trade_no].returned_fen != expected:
+            returned = truth.trades[row.trade_no].returned_fen
+            raise Violated(
+                "refunds are what customers have back", f"{row.trade_no}: {returned} of {expected} fen"
+            )
+
+
+def _books_are_true(truth: Truth, engine: sa.Engine, payments: Sequence[PaymentRow]) -> None:
+    """Promise 1: the ledger says what really is, to the fen."""
+    trades = [truth.trades[row.trade_no] for row in payments]
+    held = books.balances(engine)
+    channels = sum(trade.amount_fen - trade.returned_fen for trade in trades)
+    on_cards = sum(card.credited_fen for card in truth.cards)
+    expected = {AccountKind.CHANNEL: channels, AccountKind.CARD_LIABILITY: -on_cards}
+    for kind in AccountKind:
+        if held[kind] != expected.get(kind, 0):
+            raise Violated(
+                "the books are true", f"{kind}: {held[kind]} instead of {expected.get(kind, 0)} fen"
+            )
