@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ota import settings
@@ -16,6 +17,6 @@ def factors_of(card_no: str, config: Path | None = None) -> tuple[bytes, ...]:
     Raises InvalidValue for other digits, CardOutsideProvince, SettingsError without a configuration folder.
     """
     number = CardNumber(card_no)
-    folder = settings.find_config(config, {})
+    folder = settings.find_config(config, os.environ)
     city = load_cities(folder / "cities").of_card(number)
     return city.card_key(number, KeyRole.LOAD, Algorithm.TDES).path
