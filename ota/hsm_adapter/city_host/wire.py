@@ -1,0 +1,125 @@
+"""One signed request to a city's host over HTTP, within its time limits, and whether it can have been heard at all."""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+import time
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from ota.hsm_adapter.city_host.signatures import Answer, Request
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+MAX_BODY: Final = 64 * 1024
+
+
+class NothingSent(Exception):
+    """There was no connection: the host cannot have heard the request."""
+
+
+class NoAnswer(Exception):
+    """The request may have been heard, and no whole answer came in time. The kind of failure only, no content."""
+
+
+class HttpWire:
+    """Sends requests to one address. Follows no redirect, keeps no connection, repeats nothing.
+
+    ``connect_s`` bounds TCP and TLS together; ``read_s`` everything from the first byte sent to the last byte read,
+    however slowly they come.
+    """
+
+    def __init__(
+        self, url: str, *, connect_s: float, read_s: float, context: ssl.SSLContext | None = None
+    ) -> None:
+        self._url = urlsplit(url)
+        self._connect_s = connect_s
+        self._read_s = read_s
+        self._context = context or (ssl.create_default_context() if self._url.scheme == "https" else None)
+
+    @property
+    def path(self) -> str:
+        """What every request's path begins with."""
+        return self._url.path
+
+    def send(self, request: Request) -> Answer:
+        """The answer to a request; raises NothingSent or NoAnswer."""
+        connection = self._connected()
+        try:
+            headers = {**request.headers, "Connection": "close"}
+            connection.request(request.method, request.path, request.body, headers)
+            return _read(connection.getresponse())
+        except (OSError, HTTPException) as error:
+            raise NoAnswer(type(error).__name__) from None
+        finally:
+            connection.close()
+
+    def _connected(self) -> HTTPConnection:
+        host, port = self._url.hostname or "", self._url.port
+        connection = (
+            HTTPConnection(host, port, timeout=self._connect_s)
+            if self._context is None
+            else HTTPSConnection(host, port, timeout=self._connect_s, context=self._context)
+        )
+        try:
+            connection.connect()
+        except OSError as error:
+            connection.close()
+            raise NothingSent(type(error).__name__) from None
+        deadline = time.monotonic() + self._read_s
+        connection.sock = _HurriedSocket(connection.sock, deadline)  # what http.client uses of one
+        return connection
+
+
+def _read(answer: HTTPResponse) -> Answer:
+    body = answer.read(MAX_BODY + 1)
+    if answer.length or len(body) > MAX_BODY:  # http.client says nothing when the other end stops early
+        raise HTTPException("a body that is cut short, or of more than 64 KiB")
+    names = {name.lower() for name in answer.headers}
+    return Answer(answer.status, body, {name: ", ".join(answer.headers.get_all(name, [])) for name in names})
+
+
+class _HurriedSocket:
+    """A socket for which every wait counts against one deadline; http.client's own limit starts anew at each byte."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def sendall(self, data: bytes) -> None:
+        self._hurry()
+        self._sock.sendall(data)
+
+    def recv_into(self, buffer: WriteableBuffer) -> int:
+        self._hurry()
+        return self._sock.recv_into(buffer)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_HurriedReader(self))
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def _hurry(self) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+
+
+class _HurriedReader(io.RawIOBase):
+    """The reading end of a hurried socket."""
+
+    def __init__(self, sock: _HurriedSocket) -> None:
+        super().__init__()
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        return self._sock.recv_into(buffer)
