@@ -84,6 +84,9 @@ def _parties() -> dict[str, Party]:
         make("terminal", CallerKind.TERMINAL, city=foshan, terminal=FOSHAN_TERMINAL),
         make("kiosk", CallerKind.TERMINAL, city=dongguan, terminal=TerminalNumber("602000000001")),
         make("clerk", CallerKind.STAFF, roles=("agent",)),
+        make("supervisor", CallerKind.STAFF, roles=("supervisor",)),
+        make("second", CallerKind.STAFF, roles=("supervisor",)),
+        make("foshan-supervisor", CallerKind.STAFF, roles=("supervisor",), city=foshan),
     )
     return {party.id: party for party in everyone}
 
