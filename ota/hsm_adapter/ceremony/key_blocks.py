@@ -20,6 +20,7 @@ the whole name; a block without one is taken for the name that the administrator
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +33,7 @@ from ota.hsm_adapter.software.ciphers import wipe
 from ota.hsm_adapter.tr31 import Header, KeyBlockRefused
 
 if TYPE_CHECKING:
-    from ota.hsm_adapter.ceremony.vault import OpenableVault
+    from ota.hsm_adapter.ceremony.vault import KeyVault, OpenableVault
     from ota.hsm_adapter.keys import KeyRef
     from ota.hsm_adapter.ports import KeyEntry
 
@@ -69,9 +70,33 @@ def header_of(ref: KeyRef, exportability: str) -> Header:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """The transport key of a block, and the vault that it is in: the software one, since it is used here."""
+
+    vault: OpenableVault
+    ref: KeyRef
+
+    def opened(self, ref: KeyRef, *states: KeyState) -> bytearray:
+        """The transport key, in a buffer that the caller wipes, if in one of the states and fit to protect the key.
+
+        Raises KeyMisuse, AlgorithmNotSupported, KeyRefused, KeyUnknown, KeyNotUsable.
+        """
+        if self.ref.role is not KeyRole.TRANSPORT:
+            raise KeyMisuse(self.ref)
+        if self.ref.algorithm in _ALGORITHM:
+            raise AlgorithmNotSupported(self.ref)  # version D is AES
+        if ref.algorithm.key_length > self.ref.algorithm.key_length:
+            raise KeyRefused(ref, f"a key of {self.ref.algorithm} is too weak to protect it")
+        state = self.vault.entry(self.ref).state
+        if state not in states:
+            raise KeyNotUsable(self.ref, state)
+        return self.vault.opened(self.ref)
+
+
 def import_block(
-    vault: OpenableVault,
-    under: KeyRef,
+    vault: KeyVault,
+    protection: Protection,
     block: str,
     ref: KeyRef,
     *,
@@ -80,14 +105,13 @@ def import_block(
 ) -> KeyEntry:
     """Take in the key of a block as the key of this name.
 
-    Raises KeyBlockRefused, what `KeyVault.add` raises, and for a transport key that cannot do this KeyMisuse,
-    KeyUnknown, KeyNotUsable, AlgorithmNotSupported.
+    Raises KeyBlockRefused, and what `KeyVault.add` and `Protection.opened` raise.
     """
-    protection = _protection_key(vault, under, ref, {KeyState.ACTIVE, KeyState.VERIFY_ONLY})
+    transport = protection.opened(ref, KeyState.ACTIVE, KeyState.VERIFY_ONLY)
     try:
-        header, key = tr31.unwrap(protection, block)
+        header, key = tr31.unwrap(transport, block)
     finally:
-        wipe(protection)
+        wipe(transport)
     try:
         _check_header(header, ref)
         exportable = header.exportability != NOT_EXPORTABLE
@@ -98,11 +122,11 @@ def import_block(
 
 
 def export_block(
-    vault: OpenableVault, under: KeyRef, ref: KeyRef, *, exportability: str = NOT_EXPORTABLE
+    vault: OpenableVault, protection: Protection, ref: KeyRef, *, exportability: str = NOT_EXPORTABLE
 ) -> str:
     """The block of a key, for the holder of the transport key; ``exportability`` binds the receiver.
 
-    Raises KeyRefused for a key that may not leave and for a transport key, and what `import_block` raises.
+    Raises KeyRefused for a key that may not leave and for a transport key, and what `Protection.opened` raises.
     """
     if exportability not in EXPORTABILITIES:
         raise InvalidValue("exportability", "N, E or S")
@@ -111,25 +135,12 @@ def export_block(
         raise KeyRefused(ref, "it may not leave this store")
     if entry.state is KeyState.RETIRED:
         raise KeyNotUsable(ref, entry.state)
-    protection = _protection_key(vault, under, ref, {KeyState.ACTIVE})
+    transport = protection.opened(ref, KeyState.ACTIVE)
     key = vault.opened(ref)
     try:
-        return tr31.wrap(protection, header_of(ref, exportability), key)
+        return tr31.wrap(transport, header_of(ref, exportability), key)
     finally:
-        wipe(protection, key)
-
-
-def _protection_key(vault: OpenableVault, under: KeyRef, ref: KeyRef, states: set[KeyState]) -> bytearray:
-    if under.role is not KeyRole.TRANSPORT:
-        raise KeyMisuse(under)
-    if _ALGORITHM.get(under.algorithm):
-        raise AlgorithmNotSupported(under)  # version D is AES
-    if ref.algorithm.key_length > under.algorithm.key_length:
-        raise KeyRefused(ref, f"a key of {under.algorithm} is too weak to protect it")
-    state = vault.entry(under).state
-    if state not in states:
-        raise KeyNotUsable(under, state)
-    return vault.opened(under)
+        wipe(transport, key)
 
 
 def _check_header(header: Header, ref: KeyRef) -> None:

@@ -11,7 +11,7 @@ from psec import tr31 as psec
 from ota.card.keys import Algorithm, KeyRole
 from ota.core.errors import InvalidValue
 from ota.hsm_adapter import tr31
-from ota.hsm_adapter.ceremony.key_blocks import export_block, header_of, import_block
+from ota.hsm_adapter.ceremony.key_blocks import Protection, export_block, header_of, import_block
 from ota.hsm_adapter.errors import (
     AlgorithmNotSupported,
     KeyMisuse,
@@ -20,6 +20,7 @@ from ota.hsm_adapter.errors import (
     KeyUnknown,
 )
 from ota.hsm_adapter.keys import KeyRef, KeyState
+from ota.hsm_adapter.ports import KeyEntry
 from ota.hsm_adapter.software import KeyStore
 from ota.hsm_adapter.software.published import sandbox_master
 from ota.hsm_adapter.tr31 import KeyBlockRefused
@@ -45,6 +46,14 @@ def another_store(folder: Path) -> KeyStore:
     return store
 
 
+def sent(store: KeyStore, ref: KeyRef, under: KeyRef = TRANSPORT, exportability: str = "N") -> str:
+    return export_block(store, Protection(store, under), ref, exportability=exportability)
+
+
+def taken_in(store: KeyStore, block: str, ref: KeyRef, state: KeyState = KeyState.PRE_ACTIVE) -> KeyEntry:
+    return import_block(store, Protection(store, TRANSPORT), block, ref, state=state)
+
+
 ALL = [
     KeyRef(role, "province", 7, algorithm)
     for role in KeyRole
@@ -60,7 +69,7 @@ def test_a_key_of_every_role_and_algorithm_reaches_a_partner_as_what_it_is(
     ours, theirs = a_store(tmp_path), another_store(tmp_path)
     ours.add({ref: SECRET[: ref.algorithm.key_length]}, test=False)
 
-    entry = import_block(theirs, TRANSPORT, export_block(ours, TRANSPORT, ref), ref)
+    entry = taken_in(theirs, sent(ours, ref), ref)
 
     assert theirs.opened(ref) == SECRET[: ref.algorithm.key_length]
     assert (entry.kcv, entry.state, entry.exportable) == (
@@ -71,7 +80,7 @@ def test_a_key_of_every_role_and_algorithm_reaches_a_partner_as_what_it_is(
 
 
 def test_the_reference_reads_an_exported_block(tmp_path: Path) -> None:
-    block = export_block(a_store(tmp_path), TRANSPORT, LOAD, exportability="E")
+    block = sent(a_store(tmp_path), LOAD, exportability="E")
 
     header, key = psec.unwrap(TRANSPORT_KEY, block)
 
@@ -84,9 +93,7 @@ def test_the_reference_reads_an_exported_block(tmp_path: Path) -> None:
 def test_a_block_of_another_maker_needs_no_label_and_no_version(tmp_path: Path) -> None:
     header = psec.Header("D", "E0", "T", "X", "00", "S")
 
-    entry = import_block(
-        another_store(tmp_path), TRANSPORT, psec.wrap(TRANSPORT_KEY, header, SECRET[:16]), LOAD
-    )
+    entry = taken_in(another_store(tmp_path), psec.wrap(TRANSPORT_KEY, header, SECRET[:16]), LOAD)
 
     assert entry.exportable
 
@@ -111,7 +118,7 @@ def test_a_block_of_another_key_is_refused(tmp_path: Path, ref: KeyRef, change: 
     store = another_store(tmp_path)
 
     with pytest.raises(KeyBlockRefused):
-        import_block(store, TRANSPORT, tr31.wrap(TRANSPORT_KEY, header, SECRET[:16]), ref)
+        taken_in(store, tr31.wrap(TRANSPORT_KEY, header, SECRET[:16]), ref)
 
     assert [entry.ref for entry in store.entries()] == [TRANSPORT]
 
@@ -121,7 +128,7 @@ def test_a_weak_published_or_overlong_key_in_a_block_is_refused(tmp_path: Path, 
     block = tr31.wrap(TRANSPORT_KEY, header_of(LOAD, "N"), key)
 
     with pytest.raises(KeyRefused) as refusal:
-        import_block(another_store(tmp_path), TRANSPORT, block, LOAD)
+        taken_in(another_store(tmp_path), block, LOAD)
 
     assert key.hex() not in str(refusal.value).lower()
 
@@ -130,15 +137,15 @@ def test_a_key_is_not_imported_twice(tmp_path: Path) -> None:
     store = a_store(tmp_path)
 
     with pytest.raises(KeyRefused, match="taken"):
-        import_block(store, TRANSPORT, export_block(store, TRANSPORT, LOAD), LOAD)
+        taken_in(store, sent(store, LOAD), LOAD)
 
 
 def test_a_key_that_came_as_not_exportable_stays(tmp_path: Path) -> None:
     ours, theirs = a_store(tmp_path), another_store(tmp_path)
-    import_block(theirs, TRANSPORT, export_block(ours, TRANSPORT, LOAD), LOAD)
+    taken_in(theirs, sent(ours, LOAD), LOAD)
 
     with pytest.raises(KeyRefused, match="may not leave"):
-        export_block(theirs, TRANSPORT, LOAD)
+        sent(theirs, LOAD)
 
 
 def test_a_transport_key_stays(tmp_path: Path) -> None:
@@ -147,14 +154,14 @@ def test_a_transport_key_stays(tmp_path: Path) -> None:
     store.add({other: bytes(reversed(TRANSPORT_KEY))}, test=False)
 
     with pytest.raises(KeyRefused, match="may not leave"):
-        export_block(store, TRANSPORT, other)
+        sent(store, other)
 
 
 def test_a_transport_key_comes_in_under_another(tmp_path: Path) -> None:
     other = replace(TRANSPORT, version=2)
     block = tr31.wrap(TRANSPORT_KEY, header_of(other, "N"), SECRET)
 
-    entry = import_block(a_store(tmp_path), TRANSPORT, block, other, state=KeyState.ACTIVE)
+    entry = taken_in(a_store(tmp_path), block, other, state=KeyState.ACTIVE)
 
     assert (entry.ref, entry.state) == (other, KeyState.ACTIVE)
 
@@ -164,28 +171,28 @@ def test_a_retired_key_stays(tmp_path: Path) -> None:
     store.change_state(LOAD, KeyState.RETIRED)
 
     with pytest.raises(KeyNotUsable):
-        export_block(store, TRANSPORT, LOAD)
+        sent(store, LOAD)
 
 
 @pytest.mark.parametrize("exportability", ["", "X", "n"])
 def test_an_exportability_is_one_of_three(tmp_path: Path, exportability: str) -> None:
     with pytest.raises(InvalidValue):
-        export_block(a_store(tmp_path), TRANSPORT, LOAD, exportability=exportability)
+        sent(a_store(tmp_path), LOAD, exportability=exportability)
 
 
 def test_only_a_transport_key_protects_a_block(tmp_path: Path) -> None:
     with pytest.raises(KeyMisuse):
-        export_block(a_store(tmp_path), LOAD, LOAD)
+        sent(a_store(tmp_path), LOAD, under=LOAD)
 
 
 def test_version_d_is_under_aes(tmp_path: Path) -> None:
     with pytest.raises(AlgorithmNotSupported):
-        export_block(a_store(tmp_path), replace(TRANSPORT, algorithm=Algorithm.SM4), LOAD)
+        sent(a_store(tmp_path), LOAD, under=replace(TRANSPORT, algorithm=Algorithm.SM4))
 
 
 def test_an_unknown_transport_key_is_named(tmp_path: Path) -> None:
     with pytest.raises(KeyUnknown, match="zhuhai/transport/1/AES-256"):
-        export_block(a_store(tmp_path), replace(TRANSPORT, issuer="zhuhai"), LOAD)
+        sent(a_store(tmp_path), LOAD, under=replace(TRANSPORT, issuer="zhuhai"))
 
 
 def test_a_transport_key_is_at_least_as_strong_as_what_it_protects(tmp_path: Path) -> None:
@@ -195,7 +202,7 @@ def test_a_transport_key_is_at_least_as_strong_as_what_it_protects(tmp_path: Pat
     store.add({weaker: TRANSPORT_KEY[:16], ref: SECRET}, test=False)
 
     with pytest.raises(KeyRefused, match="too weak"):
-        export_block(store, weaker, ref)
+        sent(store, ref, under=weaker)
 
 
 @pytest.mark.parametrize(
@@ -218,8 +225,8 @@ def test_a_transport_key_works_as_its_state_allows(
     works = {True: [], False: []}  # type: dict[bool, list[str]]
 
     for name, attempt in (
-        ("in", lambda: import_block(store, TRANSPORT, block, tac)),
-        ("out", lambda: export_block(store, TRANSPORT, LOAD)),
+        ("in", lambda: taken_in(store, block, tac)),
+        ("out", lambda: sent(store, LOAD)),
     ):
         try:
             attempt()
