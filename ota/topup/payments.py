@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol, Self
 
 from sqlalchemy import Connection, Row, select
@@ -262,7 +262,9 @@ def _moment(claims: Mapping[str, object], name: str) -> datetime:
     value = claims.get(name)
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        if moment is not None:
+            moment.astimezone(UTC)  # the first and last hours of the calendar do not exist everywhere
+    except (ValueError, OverflowError):
         moment = None
     if moment is None or moment.tzinfo is None:
         raise InvalidValue(f"payment.{name}", "a time with a zone, ISO 8601")
