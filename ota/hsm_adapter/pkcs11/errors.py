@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from ota.core.errors import NextAction, Refused
 from ota.hsm_adapter.errors import HsmUnavailable, KeyProblem
 

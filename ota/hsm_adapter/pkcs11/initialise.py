@@ -35,19 +35,15 @@ def make_token(module: Path, label: str, so_pin: str, user_pin: str) -> None:
 
 
 @contextmanager
-def throw_away_token() -> Iterator[TokenPlace]:
+def throw_away_token(module: Path | None = None) -> Iterator[TokenPlace]:
     """A SoftHSM token that lives as long as the block; raises TokenUnavailable without SoftHSM."""
-    module = softhsm.find_softhsm()
+    module = module or softhsm.find_softhsm()
     with TemporaryDirectory(prefix="ota-token-") as folder:
         configuration = softhsm.make_folder(Path(folder))
-        pin, pin_file = secrets.token_hex(8), Path(folder) / "pin"
-        pin_file.touch(mode=0o600)
-        pin_file.write_text(pin, encoding="utf-8")
+        pin = secrets.token_hex(8)
         with softhsm.pointed_to(configuration):
-            restart = library(module).restart
-            token_thread().run(restart, _DEADLINE_S)  # the folder is read when the library is started
             make_token(module, "throw-away", secrets.token_hex(8), pin)
-            yield TokenPlace(module, "throw-away", pin_file)
+            yield TokenPlace(module, "throw-away", typed_pin=lambda: pin)
         token_thread().run(library(module).stop, _DEADLINE_S)
 
 
@@ -62,6 +58,7 @@ def _check(label: str, so_pin: str, user_pin: str) -> None:
 
 def _made(module: Library, path: Path, label: str, so_pin: str, user_pin: str) -> None:
     try:
+        module.restart()  # SoftHSM reads where its tokens are when it is started
         slot = _free_slot(module.ready(), label)
         _init_token(path, slot, so_pin.encode(), label.encode())
         module.restart()  # a token appears when the library is started

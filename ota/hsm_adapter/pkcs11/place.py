@@ -1,9 +1,10 @@
-"""Where a token is and how to log in: the library, the token's label, the file that holds the PIN."""
+"""Where a token is and how to log in: the library, the token's label, the PIN."""
 
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -14,17 +15,22 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True, slots=True)
 class TokenPlace:
-    """One token. The PIN is read when a session is opened and kept nowhere."""
+    """One token. The user's PIN is asked for when a session is opened, of a file or of whoever typed it; none is kept."""
 
     module: Path
     label: str
-    pin_file: Path
+    pin_file: Path | None = None
+    typed_pin: Callable[[], str] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"token {self.label!r} of {self.module}"
 
     def pin(self) -> str:
         """The user's PIN; raises PinUnreadable."""
+        if self.typed_pin is not None:
+            return self.typed_pin()
+        if self.pin_file is None:
+            raise PinUnreadable("no file is named for it")
         return read_pin(self.pin_file)
 
 

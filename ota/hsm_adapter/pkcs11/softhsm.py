@@ -32,6 +32,11 @@ def find_softhsm(root: Path = Path("/")) -> Path:
     return library
 
 
+def is_softhsm(module: Path) -> bool:
+    """Whether the library is SoftHSM's, by its name."""
+    return "softhsm" in module.name.lower()
+
+
 def make_folder(folder: Path) -> Path:
     """A folder for tokens, its owner's only, with its configuration, whose path is returned."""
     tokens = folder / "tokens"
