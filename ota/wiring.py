@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -19,7 +20,9 @@ from ota.dialogue import models as dialogue_models
 from ota.dialogue import routes as dialogue_routes
 from ota.dialogue.plan import Plan
 from ota.dialogue.service import Sessions
-from ota.hsm_adapter.ports import CardAuthority, Hsm
+from ota.hsm_adapter.pkcs11 import Pkcs11Hsm, Sm4Mechanisms, TokenPlace
+from ota.hsm_adapter.pkcs11.softhsm import use_folder_of
+from ota.hsm_adapter.ports import CardAuthority, Exposure, Hsm
 from ota.hsm_adapter.signing import Es256Signer
 from ota.hsm_adapter.software import SoftwareHsm
 from ota.hsm_adapter.trail import TrailedHsm
@@ -261,9 +264,38 @@ def open_signer(settings: Settings, clock: Clock) -> Signer:
 
 def open_hsm(settings: Settings) -> Hsm:
     """The HSM that the settings name."""
-    if settings.hsm.backend != "software":
-        raise SettingsError("hsm.backend: expected software; a token cannot be used yet")
-    return SoftwareHsm.open(settings.data, environment=settings.environment)
+    exposure = maximum_exposure(settings)
+    if settings.hsm.backend == "software":
+        return SoftwareHsm.open(settings.data, environment=settings.environment, maximum_exposure=exposure)
+    return Pkcs11Hsm.open(
+        token_place(settings),
+        environment=settings.environment,
+        maximum_exposure=exposure,
+        sm4=sm4_mechanisms(settings),
+    )
+
+
+def token_place(settings: Settings) -> TokenPlace:
+    """The PKCS#11 token that the settings name; a SoftHSM token of the data folder is found there."""
+    hsm = settings.hsm
+    if not (hsm.pkcs11_module and hsm.pkcs11_token and hsm.pin_file):
+        raise SettingsError(
+            "hsm.backend is pkcs11: expected hsm.pkcs11_module, hsm.pkcs11_token, hsm.pin_file"
+        )
+    use_folder_of(settings.data)
+    return TokenPlace(Path(hsm.pkcs11_module), hsm.pkcs11_token, Path(hsm.pin_file))
+
+
+def sm4_mechanisms(settings: Settings) -> Sm4Mechanisms | None:
+    """A vendor's numbers for SM4, where they are given."""
+    hsm = settings.hsm
+    numbers = (hsm.pkcs11_sm4_key_type, hsm.pkcs11_sm4_ecb_encrypt_data, hsm.pkcs11_sm4_cbc)
+    return Sm4Mechanisms(*numbers) if all(numbers) else None
+
+
+def maximum_exposure(settings: Settings) -> Exposure:
+    """How much of a card key this deployment lets out of its HSM."""
+    return Exposure[settings.hsm.maximum_exposure.upper()]
 
 
 def _show_backlog(store: Store, clock: Clock) -> None:
