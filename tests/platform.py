@@ -219,9 +219,10 @@ class Platform:
 
     # The database ----------------------------------------------------------------------------------------------
 
-    def rows(self, statement: str, **values: Any) -> Sequence[sa.Row[Any]]:
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        """Rows that compare like tuples and have their columns by name."""
         with self.built.store.read() as tx:
-            return tx.execute(sa.text(statement), values).all()
+            return list(tx.execute(sa.text(statement), values))
 
     def change(self, statement: str, **values: Any) -> None:
         with self.built.store.begin() as tx:

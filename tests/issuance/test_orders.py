@@ -76,7 +76,7 @@ def test_another_order_under_the_same_key_is_refused(platform: Platform) -> None
 def test_a_key_whose_session_was_refused_does_not_serve_another_order(platform: Platform) -> None:
     """The order was made, its session was not: under this key only the same order may come again."""
     element = blank()
-    wrong = {"session": {"se": described(element, key_version="7F")}}
+    wrong: dict[str, Any] = {"session": {"se": described(element, key_version="7F")}}
     refused = order(platform, element.se_id, key="k", **wrong)
 
     other_city = order(platform, element.se_id, "foshan", key="k")
