@@ -147,10 +147,10 @@ def _lock(tx: Connection, decision_id: str) -> Decision:
 def _settle(
     tx: Connection, decision: Decision, caller: Principal, outcome: Outcome, now: datetime
 ) -> Decision:
-    if decision.outcome is not None:
-        raise DecisionSettled
     if decision.maker == caller.id:
         raise SecondPersonNeeded
+    if decision.outcome is not None:
+        raise DecisionSettled
     tx.execute(
         approval.update()
         .where(approval.c.id == decision.id)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import orjson
 
@@ -74,17 +75,21 @@ class Anchors:
             for raw in file:
                 if raw.endswith(b"\n"):  # another process may be in the middle of its line
                     self._read_up_to += len(raw)
-                    said = orjson.loads(raw)
-                    self._written[said["stream"]] = max(
-                        said["position"], self._written.get(said["stream"], 0)
-                    )
+                    self._note(raw)
+
+    def _note(self, raw: bytes) -> None:
+        try:
+            head = _read(raw).head
+        except _NOT_AN_ANCHOR:
+            return  # `ota audit verify` names it; anchoring goes on
+        self._written[head.stream] = max(head.position, self._written.get(head.stream, 0))
 
     def _append(self, heads: list[Head], at: datetime) -> None:
         text = b"".join(_line(head, at) for head in heads)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
         try:
-            os.write(file, text)
+            os.write(file, text if _ends_a_line(file) else b"\n" + text)
             os.fsync(file)
         finally:
             os.close(file)
@@ -99,11 +104,24 @@ def read_anchors(path: Path) -> Iterator[Anchor]:
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
             try:
-                said = orjson.loads(raw)
-                head = Head(str(said["stream"]), int(said["position"]), bytes.fromhex(said["digest"]))
-                yield Anchor(head, datetime.fromisoformat(said["at"]))
-            except (ValueError, KeyError, TypeError) as error:
+                yield _read(raw)
+            except _NOT_AN_ANCHOR as error:
                 raise AnchorsDamaged(path, number) from error
+
+
+_NOT_AN_ANCHOR: Final = (ValueError, KeyError, TypeError)
+
+
+def _read(raw: bytes) -> Anchor:
+    said = orjson.loads(raw)
+    head = Head(str(said["stream"]), int(said["position"]), bytes.fromhex(said["digest"]))
+    return Anchor(head, datetime.fromisoformat(said["at"]))
+
+
+def _ends_a_line(file: int) -> bool:
+    """Whether the file is empty or its last line is whole: a full disk may have cut one."""
+    size = os.fstat(file).st_size
+    return size == 0 or os.pread(file, 1, size - 1) == b"\n"
 
 
 def _line(head: Head, at: datetime) -> bytes:
