@@ -8,6 +8,7 @@ from ota.cli.audit import audit
 from ota.cli.callers import callers
 from ota.cli.check_config import check_config
 from ota.cli.database import db
+from ota.cli.keys import keys
 from ota.cli.ledger import ledger
 from ota.cli.numbers import numbers
 from ota.cli.openapi import openapi
@@ -27,5 +28,5 @@ def main() -> None:
     """  # noqa: D301  \b keeps click from joining the lines
 
 
-for command in (serve, worker, db, check_config, callers, numbers, ledger, audit, openapi):
+for command in (serve, worker, db, check_config, callers, keys, numbers, ledger, audit, openapi):
     main.add_command(command)

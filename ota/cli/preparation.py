@@ -51,9 +51,11 @@ def _register_sandbox(settings: Settings, callers: Callers, now: datetime) -> No
 
 
 def _fill_sandbox(settings: Settings, store: Store, now: datetime) -> None:
-    """Published test keys, and card numbers for cities that have none."""
+    """Published test keys, unless the keys have an administrator, and card numbers for cities that have none."""
     if settings.hsm.backend == "software":
-        provision_test_keys(KeyStore(settings.data, environment=settings.environment))
+        keys = KeyStore(settings.data, environment=settings.environment)
+        if keys.administrator is None:
+            provision_test_keys(keys)
     with store.begin() as tx:
         for city in load_cities(settings.config / "cities"):
             if not numbers.has_free(tx, city.code):
