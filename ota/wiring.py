@@ -13,16 +13,16 @@ from redis import Redis
 
 from ota.card.product_file import load_products
 from ota.card.security_domains import load_security_domains
-from ota.cities.loader import load_cities
+from ota.cities.loader import Cities, load_cities
 from ota.core.clock import Clock, SystemClock
-from ota.core.values import CardNumber
 from ota.dialogue import models as dialogue_models
 from ota.dialogue import routes as dialogue_routes
 from ota.dialogue.plan import Plan
 from ota.dialogue.service import Sessions
 from ota.hsm_adapter.pkcs11 import Pkcs11Hsm, Sm4Mechanisms, TokenPlace
 from ota.hsm_adapter.pkcs11.softhsm import use_folder_of
-from ota.hsm_adapter.ports import CardAuthority, Exposure, Hsm
+from ota.hsm_adapter.ports import Exposure, Hsm
+from ota.hsm_adapter.routing import PROVINCE, HsmOffice, Routing
 from ota.hsm_adapter.signing import Es256Signer
 from ota.hsm_adapter.software import SoftwareHsm
 from ota.hsm_adapter.trail import TrailedHsm
@@ -211,7 +211,7 @@ def _features(base: _Base) -> dict[type, object]:
     audience = settings.tokens.audience
 
     rules = ConfiguredRules(cities, products)
-    vault = LoadVault(_authorities(hsm), rules)
+    vault = LoadVault(_routing(cities, hsm), rules)
     topups = Topups(store, rules, SignedFacts(base.callers, audience), clock)
     loads = Loads(store, vault, rules, clock)
     load_plan = TopupPlan(topups, loads)
@@ -240,9 +240,10 @@ def _features(base: _Base) -> dict[type, object]:
     return {type(service): service for service in services}
 
 
-def _authorities(hsm: Hsm) -> Callable[[CardNumber], CardAuthority]:
+def _routing(cities: Cities, hsm: Hsm) -> Routing:
     """Who answers for a card: the provincial HSM holds the keys of every city that has no host of its own."""
-    return lambda _card: hsm
+    names = {city.authority for city in cities}
+    return Routing(lambda card: cities.of_card(card).authority, names, {PROVINCE: HsmOffice(hsm)})
 
 
 def _settle_silent_load(loads: Loads, attempt_id: str) -> None:
