@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Protocol, Self
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol, Self
 
 from sqlalchemy import Connection, Row, select
 
@@ -22,6 +22,10 @@ from ota.ledger.books import Money
 from ota.store.inserts import insert_or_skip
 from ota.topup.models import payment
 from ota.topup.states import PaymentPurpose, RefundReason
+
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_AHEAD: Final = timedelta(days=1)
+"""No trade is older than the channels; a caller's clock may be wrong by a zone, not by more."""
 
 
 class PaymentDiffers(Refused):
@@ -128,8 +132,11 @@ def take(tx: Connection, due: Due, fact: PaymentFact, now: datetime) -> tuple[Pa
     """Write a payment and book it in suspense; True when it is new, False when this very payment is there already.
 
     The answer tells whether it fits its order. Raises PaymentDiffers for another currency and for a known trade with
-    another amount, PaymentUsed for a trade of another order; then nothing is written. The caller holds the order's lock.
+    another amount, PaymentUsed for a trade of another order, InvalidValue for one that lies in the future; then nothing
+    is written. The caller holds the order's lock.
     """
+    if fact.paid_at > now + _AHEAD:
+        raise InvalidValue("payment.paid_at", "a time that has come")
     if fact.currency != "CNY":
         raise PaymentDiffers("currency")
     known = _of_trade(tx, fact)
@@ -261,11 +268,11 @@ def _at_least_one(claims: Mapping[str, object], name: str) -> int:
 def _moment(claims: Mapping[str, object], name: str) -> datetime:
     value = claims.get(name)
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if moment is not None:
-            moment.astimezone(UTC)  # the first and last hours of the calendar do not exist everywhere
+        given = datetime.fromisoformat(value) if isinstance(value, str) else None
+        # The first and last hours of the calendar do not exist everywhere: they overflow on their way to UTC.
+        moment = None if given is None or given.tzinfo is None else given.astimezone(UTC)
     except (ValueError, OverflowError):
         moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidValue(f"payment.{name}", "a time with a zone, ISO 8601")
+    if moment is None or moment < _EARLIEST:
+        raise InvalidValue(f"payment.{name}", "a time with a zone, ISO 8601, in 2000 or later")
     return moment

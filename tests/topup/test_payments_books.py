@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -206,6 +207,30 @@ def tampered(platform: Platform) -> str:
         pytest.param(lambda p: p.payment(-5000), 422, "invalid_value", id="less than nothing"),
         pytest.param(lambda p: p.payment(5000, channel="x" * 33), 422, "invalid_value", id="long channel"),
         pytest.param(lambda p: p.payment(5000, paid_at="noon"), 422, "invalid_value", id="no time"),
+        pytest.param(
+            lambda p: p.payment(5000, paid_at="0001-01-01T00:00:00+14:00"),
+            422,
+            "invalid_value",
+            id="before the first day",
+        ),
+        pytest.param(
+            lambda p: p.payment(5000, paid_at="9999-12-31T23:59:59-14:00"),
+            422,
+            "invalid_value",
+            id="after the last day",
+        ),
+        pytest.param(
+            lambda p: p.payment(5000, paid_at="1999-12-31T23:59:59Z"),
+            422,
+            "invalid_value",
+            id="before any channel",
+        ),
+        pytest.param(
+            lambda p: p.payment(5000, paid_at=(p.clock.now() + timedelta(hours=25)).isoformat()),
+            422,
+            "invalid_value",
+            id="the day after tomorrow",
+        ),
     ],
 )
 def test_a_forged_or_senseless_payment_changes_nothing_and_is_remembered(
