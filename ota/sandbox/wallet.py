@@ -82,9 +82,5 @@ class WalletServer:
         """A card as the registry knows it."""
         return self._caller.get(f"/v1/cards/{quote(card_no, safe='')}")
 
-    def show_session(self, session_id: str) -> Json:
-        """The last answer of a session that this wallet opened."""
-        return self._caller.get(f"/v1/sessions/{quote(session_id, safe='')}")
-
     def _orders(self, path: str, name: str, value: str) -> list[Any]:
         return list(self._caller.get(f"{path}?{name}={quote(value, safe='')}")["orders"])

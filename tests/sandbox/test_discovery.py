@@ -78,6 +78,10 @@ def test_what_is_said_by_the_caller_is_not_asked() -> None:
         ({"80CA9F7F": CPLC + "9000", "00A404": "6A82"}, "--sd-aid"),
         ({"80CA9F7F": CPLC + "9000", "00A404": "9000"}, "--scp and --i"),
         ({"80CA9F7F": CPLC + "9000", "00A404": "9000", "80CA0066": "66047302AABB9000"}, "--scp and --i"),
+        (
+            {"80CA9F7F": CPLC + "9000", "00A404": "9000", "80CA0066": RECOGNITION[:-2] + "9000"},
+            "--scp and --i",
+        ),
     ],
 )
 def test_what_is_missing_names_the_option_that_would_help(answers: dict[str, str], option: str) -> None:
@@ -99,6 +103,16 @@ def test_the_fci_may_tell_the_protocol_instead() -> None:
     found = discover(Reader(TalkativeCard(answers)), Wishes(i="60"))
 
     assert (found.scp, found.i) == ("03", "60")
+
+
+def test_an_element_without_production_data_goes_by_the_name_it_is_given() -> None:
+    card = TalkativeCard({"00A404": RECOGNITION + "9000"})
+
+    opening = discover(Reader(card), Wishes(se_id="SE-1")).opening()
+
+    assert opening["se"]["se_id"] == "SE-1"
+    assert "cplc" not in opening["se"]
+    assert "sequence" not in opening["se"]
 
 
 def test_an_elements_name_is_its_chips_date_number_and_batch() -> None:

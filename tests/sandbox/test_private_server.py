@@ -56,6 +56,27 @@ def test_a_server_that_cannot_start_leaves_its_last_words(tmp_path: Path) -> Non
         pytest.fail("it started")
 
 
+def test_a_server_that_says_nothing_and_will_not_end_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    monkeypatch.setattr("ota.sandbox.private_server._PROGRAM", stubborn)
+    monkeypatch.setattr("ota.sandbox.private_server._STOP_PATIENCE_S", 0.2)
+
+    with pytest.raises(ServerFailed), private_server(tmp_path):
+        pytest.fail("it started")
+
+
+def test_a_server_that_keeps_silent_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ota.sandbox.private_server._PROGRAM", "import time; time.sleep(60)")
+    monkeypatch.setattr("ota.sandbox.private_server.PATIENCE_S", 0.2)
+
+    with pytest.raises(ServerFailed), private_server(tmp_path):
+        pytest.fail("it started")
+
+
 def _user(connection: HttpConnection, element: Element) -> PhoneUser:
     api = Api(connection)
     reader = Reader(ElementTransport(element))

@@ -10,6 +10,7 @@ import pytest
 from ota.sandbox import demo as demonstration
 from ota.sandbox.receipts import ReceiptWrong
 from ota.sandbox.witness import NothingToWitness, Verdict
+from tests.journeys.world import new_element
 from tests.sandbox.cli.conftest import run, told
 
 KEYS = [
@@ -102,6 +103,18 @@ def test_a_load_that_nobody_saw_and_a_receipt_that_is_wrong_fail_the_demo(
     assert result.exit_code == 1
     assert "receipt: no key of the platform signed it" in result.stdout
     assert "✗ TAC verified" in result.stdout
+
+
+@pytest.mark.usefixtures("no_new_platform")
+def test_a_card_that_cannot_be_made_fails_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    element = new_element()
+    element.faults.answer(0xE6, 0x6A84)
+    monkeypatch.setattr(import_module("ota.sandbox.cli.demo"), "blank_element", lambda _options: element)
+
+    code, view = told("demo")
+
+    assert code == 1
+    assert "no room left" in view["problem"]["detail"]
 
 
 @pytest.mark.usefixtures("no_new_platform")
