@@ -35,6 +35,7 @@ def _check_refund(tx: Connection, order_id: str) -> CityCode:
     order = orders.get(tx, order_id)
     if order.state is not TopupState.PAID:
         TOPUP.after(order.state, TopupEvent.REFUND_DECIDED)
+    write_offs.require_not_on_the_card(tx, order_id)
     return order.city
 
 
@@ -47,7 +48,10 @@ def _check_write_off(tx: Connection, order_id: str) -> CityCode:
 def _check_again(tx: Connection, refund_id: str) -> CityCode:
     refund = refund_rows.get(tx, refund_id)
     REFUND.after(refund.state, RefundEvent.STARTED_AGAIN)
-    return payments.get(tx, refund.payment_id).city
+    payment = payments.get(tx, refund.payment_id)
+    if refund_rows.returns_an_order(payment):
+        write_offs.require_not_on_the_card(tx, payment.order_id)
+    return payment.city
 
 
 def _check_by_hand(tx: Connection, refund_id: str) -> CityCode:

@@ -48,6 +48,12 @@ def lock(tx: Connection, order_id: str, now: datetime) -> TopupOrder:
     return orders.lock(tx, order_id)
 
 
+def require_not_on_the_card(tx: Connection, order_id: str) -> None:
+    """Raise OnTheCard when a load of this order is proven: no decision makes a card give money back."""
+    if AttemptState.LOADED in attempts.states_of(tx, order_id):
+        raise OnTheCard
+
+
 def refund(
     tx: Connection, order: TopupOrder, decision: Mapping[str, object], actor: str, now: datetime
 ) -> TopupOrder:
@@ -59,8 +65,7 @@ def refund(
         attempts.note(tx, order.id, None, "four_eyes", decision, now)
         return refunds.return_unloaded(tx, order, RefundReason.FOUR_EYES, now, actor)
     TOPUP.after(order.state, TopupEvent.REFUND_DECIDED)
-    if AttemptState.LOADED in attempts.states_of(tx, order.id):
-        raise OnTheCard
+    require_not_on_the_card(tx, order.id)
     _set_aside(tx, order, decision, now)
     refunds.started(tx, payments.of_order(tx, order.id), RefundReason.FOUR_EYES, now, actor)
     return order.step(tx, TopupEvent.REFUND_DECIDED, now, decision)
@@ -128,8 +133,7 @@ def _restarted(tx: Connection, failed: Refund, actor: str, now: datetime) -> Ref
     payment = payments.get(tx, failed.payment_id)
     if refund_rows.returns_an_order(payment):
         order = orders.lock(tx, payment.order_id)
-        if AttemptState.LOADED in attempts.states_of(tx, order.id):
-            raise OnTheCard
+        require_not_on_the_card(tx, order.id)
         decided = TOPUP.allows(order.state, TopupEvent.REFUND_DECIDED)
         order.step(tx, TopupEvent.REFUND_DECIDED if decided else TopupEvent.REFUND_STARTED, now)
     return failed.step(tx, RefundEvent.STARTED_AGAIN, now, actor)
