@@ -6,6 +6,7 @@ A claim whose process died is free again after its lease; the service then finds
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -33,6 +34,9 @@ idempotency = sa.Table(
 
 _LEASE = timedelta(seconds=30)
 """Far beyond the slowest request (a city host is given 5 s): a live request keeps its claim."""
+
+_LOOKS = 2
+"""On PostgreSQL a key may be given back between the refused INSERT and the SELECT: then it is free, so try again."""
 
 
 class KeyReused(BadRequest):
@@ -74,21 +78,28 @@ class IdempotentAnswers:
         now = self._clock.now()
         claim = Claim(principal, key, new_id("clm"))
         with self._store.begin() as tx:
-            if _insert(tx, claim, digest, now, now + self._lease):
-                return claim
-            row = tx.execute(sa.select(idempotency).where(_is(claim)).with_for_update()).one()
-            if row.digest != digest:
-                raise KeyReused
-            if row.status is not None:
-                return replace(claim, stored=Reply(row.status, row.body))
-            if row.holder is not None and row.leased_until > now:
-                raise Busy
-            tx.execute(
-                idempotency.update()
-                .where(_is(claim))
-                .values(holder=claim.holder, leased_until=now + self._lease)
-            )
-            return claim
+            for _ in range(_LOOKS):
+                if _insert(tx, claim, digest, now, now + self._lease):
+                    return claim
+                row = tx.execute(sa.select(idempotency).where(_is(claim)).with_for_update()).one_or_none()
+                if row is not None:
+                    return self._take_over(tx, claim, digest, row, now)
+        raise Busy
+
+    def _take_over(
+        self, tx: Connection, claim: Claim, digest: bytes, row: sa.Row[tuple[Any, ...]], now: datetime
+    ) -> Claim:
+        """Take the key from whoever let it go, or give the stored answer."""
+        if row.digest != digest:
+            raise KeyReused
+        if row.status is not None:
+            return replace(claim, stored=Reply(row.status, row.body))
+        if row.holder is not None and row.leased_until > now:
+            raise Busy
+        tx.execute(
+            idempotency.update().where(_is(claim)).values(holder=claim.holder, leased_until=now + self._lease)
+        )
+        return claim
 
     def finish(self, claim: Claim, status: int, body: bytes) -> Reply:
         """Store the answer and give back what to send: the stored one, if another request finished first."""

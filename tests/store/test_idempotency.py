@@ -5,9 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 
 from ota.core.errors import Busy
+from ota.store.engine import open_engine
 from ota.store.idempotency import Claim, IdempotentAnswers, KeyReused, Reply
+from ota.store.migrations import upgrade
 from ota.store.phases import Store
 from tests.store.conftest import SetClock
 
@@ -115,3 +118,46 @@ def test_of_many_at_once_one_works(answers: IdempotentAnswers) -> None:
         claims = list(pool.map(ask, range(8)))
 
     assert sum(claim is not None for claim in claims) == 1
+
+
+def test_a_key_that_is_given_back_between_the_two_looks_is_taken(postgres_url: str, clock: SetClock) -> None:
+    """Only PostgreSQL lets the holder in between: SQLite's writers take turns."""
+    store = Store(open_engine(postgres_url))
+    upgrade(store.engine)
+    answers = IdempotentAnswers(store, clock)
+    held = [answers.claim("wallet", "k", DIGEST)]
+
+    @sa.event.listens_for(store.engine, "after_cursor_execute")
+    def give_back(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith("INSERT INTO idempotency") and held:
+            answers.release(held.pop(), keep_digest=False)
+
+    second = answers.claim("wallet", "k", OTHER)
+
+    store.close()
+    assert second.stored is None
+
+
+def test_a_key_that_slips_away_again_and_again_is_busy(postgres_url: str, clock: SetClock) -> None:
+    store = Store(open_engine(postgres_url))
+    upgrade(store.engine)
+    answers, others = IdempotentAnswers(store, clock), Store(open_engine(postgres_url))
+    rivals = IdempotentAnswers(others, clock)
+
+    @sa.event.listens_for(store.engine, "before_cursor_execute")
+    def take(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith("INSERT INTO idempotency"):
+            held.append(rivals.claim("wallet", "k", DIGEST))
+
+    @sa.event.listens_for(store.engine, "after_cursor_execute")
+    def give_back(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith("INSERT INTO idempotency"):
+            rivals.release(held.pop(), keep_digest=False)
+
+    held: list[Claim] = []
+
+    with pytest.raises(Busy):
+        answers.claim("wallet", "k", OTHER)
+
+    store.close()
+    others.close()
