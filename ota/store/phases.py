@@ -34,16 +34,17 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a consistent look at the database that writes nothing."""
+        """Open a look at the database that writes nothing.
+
+        One statement sees one moment. Two may see two on PostgreSQL (READ COMMITTED): a caller whose answer rests on
+        both takes `snapshot`, or checks again in the phase that writes.
+        """
         with _unavailable_when_down(), self.engine.connect() as tx:
             yield tx
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Open a look at the database as it is at one moment, however long it takes; writes nothing.
-
-        `read` sees on PostgreSQL what others commit between two of its statements; a check of books must not.
-        """
+        """Open a look at the database as it is at one moment, however long it takes; writes nothing."""
         with _unavailable_when_down(), self.engine.connect() as tx:
             if tx.dialect.name == "postgresql":
                 tx.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

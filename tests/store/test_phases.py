@@ -14,11 +14,13 @@ from ota.core.errors import Unavailable
 from ota.store import history, outbox
 from ota.store.append_only import append_only
 from ota.store.engine import open_engine
+from ota.store.migrations import upgrade
 from ota.store.phases import Store
 from ota.store.types import Json, UtcDateTime
 from tests.store.conftest import SetClock
 
 AT = datetime(2026, 11, 23, 8, 0, 0, 123456, tzinfo=UTC)
+COUNT_STEPS = sa.select(sa.func.count()).select_from(history.state_history)
 
 
 def steps(store: Store) -> list[str]:
@@ -44,6 +46,28 @@ def test_a_phase_commits_at_its_end(store: Store) -> None:
     take_step(store, "freeze")
 
     assert steps(store) == ["freeze"]
+
+
+def test_a_snapshot_sees_one_moment(store: Store) -> None:
+    with store.snapshot() as tx:
+        before = tx.execute(COUNT_STEPS).scalar_one()
+        take_step(store, "freeze")
+        after = tx.execute(COUNT_STEPS).scalar_one()
+
+    assert (before, after) == (0, 0)
+
+
+def test_two_statements_of_a_read_may_see_two_moments_on_postgresql(postgres_url: str) -> None:
+    store = Store(open_engine(postgres_url))
+    upgrade(store.engine)
+
+    with store.read() as tx:
+        before = tx.execute(COUNT_STEPS).scalar_one()
+        take_step(store, "freeze")
+        after = tx.execute(COUNT_STEPS).scalar_one()
+
+    store.close()
+    assert (before, after) == (0, 1)
 
 
 def test_a_phase_that_fails_leaves_nothing(store: Store) -> None:
