@@ -24,7 +24,7 @@ from ota.topup import attempts, orders
 from ota.topup.attempts import Attempt, Challenge
 from ota.topup.contact import Contact, Traces, new_challenge
 from ota.topup.decision import Sighting, decide
-from ota.topup.errors import ChallengeSuperseded, NotLoadable
+from ota.topup.errors import CardFrozen, ChallengeSuperseded, NotLoadable
 from ota.topup.jobs import SETTLE_SILENT_LOAD
 from ota.topup.orders import TopupOrder
 from ota.topup.outcome import Arrived, AskAgain, Authorised, Decision, Stopped
@@ -129,7 +129,10 @@ class Loads:
         self._vault.check_mac1(challenge.card, Load(challenge.amount, challenge.terminal.to_bytes(), answer))
 
     def confirm(self, attempt_id: str, tac: Mac4) -> TopupOrder:
-        """Take the TAC of CREDIT FOR LOAD: the load is proven. Raises TacWrong; the attempt then stays in doubt."""
+        """Take the TAC of CREDIT FOR LOAD: the load is proven. Raises TacWrong; the attempt then stays in doubt.
+
+        Raises CardFrozen for a TAC that holds after the card had disproved the load; the card is frozen then.
+        """
         with self._store.read() as tx:
             attempt = attempts.get(tx, attempt_id)
 
@@ -140,7 +143,10 @@ class Loads:
             raise
 
         with self._store.begin() as tx:
-            return self._prove(tx, attempt_id, "tac")
+            proven = self._prove(tx, attempt_id, "tac")
+        if proven is None:
+            raise CardFrozen
+        return proven
 
     def doubt(self, attempt_id: str, why: str) -> TopupOrder:
         """Note that a MAC2 left and no proof came back. Changes nothing that is decided already."""
@@ -215,7 +221,8 @@ class Loads:
         outbox.stage(tx, SETTLE_SILENT_LOAD, attempt.id, due_at=now + SILENCE)
         return attempt
 
-    def _prove(self, tx: Connection, attempt_id: str, kind: str) -> TopupOrder:
+    def _prove(self, tx: Connection, attempt_id: str, kind: str) -> TopupOrder | None:
+        """Book the load; None where the card contradicts itself and is frozen."""
         now = self._clock.now()
         attempt = attempts.get(tx, attempt_id)
         order = orders.get(tx, attempt.order_id)
@@ -228,7 +235,7 @@ class Loads:
             # A TAC for a MAC2 that a fresh MAC1 had proven dead: one of the two cannot be true.
             attempts.note(tx, order.id, attempt.id, "tac_after_decision", {"state": attempt.state}, now)
             cards.freeze(tx, known, "tac_after_decision", now)
-            return order
+            return None
         return book_loaded(tx, attempt, kind, now)
 
 

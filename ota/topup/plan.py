@@ -15,7 +15,7 @@ from ota.core.principal import Principal
 from ota.dialogue.plan import Progress, Step, Talk, fail, finish, lose, send
 from ota.hsm_adapter.errors import TacWrong
 from ota.topup.contact import Contact, Traces, read_traces
-from ota.topup.errors import ChallengeSuperseded, NotLoadable
+from ota.topup.errors import CardFrozen, ChallengeSuperseded, NotLoadable
 from ota.topup.loads import Loads
 from ota.topup.orders import TopupOrder
 from ota.topup.outcome import Arrived, AskAgain, Authorised, Decision
@@ -106,6 +106,8 @@ class TopupPlan:
                 return _arrived(self._loads.confirm(attempt_id, purse.parse_tac(credit.data)))
         except (TacWrong, MalformedAnswer):
             return self._doubted(talk, attempt_id, report, "tac_wrong")
+        except CardFrozen as problem:
+            return fail(problem, _view(self._order(talk)))
         return self._doubted(talk, attempt_id, report, "no_tac")
 
     def _doubted(self, talk: Talk, attempt_id: str, report: Checked, why: str) -> Step:
