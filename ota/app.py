@@ -19,6 +19,7 @@ from ota.web.json_body import MAX_BODY, OrjsonProvider
 from ota.web.logs import configure_logging
 from ota.web.policy import guard_routes
 from ota.web.request_log import name_requests
+from ota.web.signed_messages import DOOR, sign_answers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -42,10 +43,12 @@ def create_app(built: wiring.Wiring) -> Flask:
         "ota.token_desk": built.token_desk,
         "ota.idempotency": built.idempotency,
         "ota.readiness": Readiness(built.checks),
+        DOOR: built.city_door,
     }
     name_requests(app)
     metrics.count_requests(app)
     guard_routes(app)
+    sign_answers(app)
     describe(app, [authentication.blueprint, *built.blueprints])
     app.register_blueprint(health.blueprint)
     app.register_blueprint(jwks.blueprint)

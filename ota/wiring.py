@@ -14,6 +14,15 @@ from redis import Redis
 from ota.card.product_file import load_products
 from ota.card.security_domains import load_security_domains
 from ota.cities.loader import Cities, load_cities
+from ota.city_hosts import models as city_hosts_models
+from ota.city_hosts import routes as city_hosts_routes
+from ota.city_hosts.authority import HostOffice
+from ota.city_hosts.door import CityDoor
+from ota.city_hosts.jobs import TELL_CITY_HOST
+from ota.city_hosts.neighbours import WireOf, hosts, http_wire, neighbours
+from ota.city_hosts.news import HostNews
+from ota.city_hosts.schemas import read_load
+from ota.city_hosts.service import CityLoads
 from ota.core.clock import Clock, SystemClock
 from ota.dialogue import models as dialogue_models
 from ota.dialogue import routes as dialogue_routes
@@ -22,7 +31,7 @@ from ota.dialogue.service import Sessions
 from ota.hsm_adapter.pkcs11 import Pkcs11Hsm, Sm4Mechanisms, TokenPlace
 from ota.hsm_adapter.pkcs11.softhsm import use_folder_of
 from ota.hsm_adapter.ports import Exposure, Hsm
-from ota.hsm_adapter.routing import PROVINCE, HsmOffice, Routing
+from ota.hsm_adapter.routing import PROVINCE, AuthorityOffice, HsmOffice, Routing
 from ota.hsm_adapter.signing import Es256Signer
 from ota.hsm_adapter.software import SoftwareHsm
 from ota.hsm_adapter.trail import TrailedHsm
@@ -57,6 +66,7 @@ from ota.store.outbox import Patience
 from ota.store.phases import Store
 from ota.store.replay import ReplayGuard
 from ota.store.runner import Handler, JobRunner, Sweep
+from ota.store.second_factor import SecondFactors
 from ota.terminal import routes as terminal_routes
 from ota.terminal.day import TerminalDays
 from ota.terminal.receipts import LoadReceipts
@@ -100,6 +110,7 @@ class Wiring:
     blueprints: Sequence[Blueprint]
     checks: Mapping[str, Callable[[], object]]
     key_uses: KeyUses
+    city_door: CityDoor
 
 
 MODELS = (
@@ -108,6 +119,7 @@ MODELS = (
     ledger_models,
     registry_models,
     topup_models,
+    city_hosts_models,
     service_desk_models,
     audit_models,
 )
@@ -120,6 +132,7 @@ BLUEPRINTS: Sequence[Blueprint] = (
     dialogue_routes.blueprint,
     registry_routes.blueprint,
     terminal_routes.blueprint,
+    city_hosts_routes.blueprint,
     service_desk_routes.blueprint,
 )
 
@@ -136,8 +149,9 @@ def build(
     signer: Signer | None = None,
     hsm: Hsm | None = None,
     desk: WalletDesk | None = None,
+    wire_of: WireOf = http_wire,
 ) -> Wiring:
-    """Connect everything for one process; ``desk`` stands for the wallets' servers."""
+    """Connect everything for one process; ``desk`` stands for the wallets' servers, ``wire_of`` for cities' hosts."""
     clock = clock or SystemClock()
     store = open_store(settings)
     replays = ReplayGuard(store, clock)
@@ -147,12 +161,19 @@ def build(
     hsm = TrailedHsm(hsm or open_hsm(settings), key_uses)
     tokens = _tokens(settings, clock, signer)
     desk = desk or _wallet_desk(settings, clock, signer, callers)
-    features = _features(_Base(settings, store, clock, signer, hsm, callers, tokens, desk))
+    cities = load_cities(settings.config / "cities")
+    known = neighbours(cities, settings.data)
+    reached = hosts(cities, known, clock, wire_of)
+    news = HostNews(store, reached, clock)
+    offices = {city: HostOffice(store, host, news, clock) for city, host in reached.items()}
+    routing = _routing(cities, hsm, offices)
+    features = _features(_Base(settings, store, clock, signer, hsm, callers, tokens, desk, cities, routing))
     loads, refunds = features[Loads], features[Refunds]
     assert isinstance(loads, Loads) and isinstance(refunds, Refunds)  # noqa: S101, PT018  built by _features
     handlers: Mapping[str, Handler] = {
         SETTLE_SILENT_LOAD: lambda attempt: _settle_silent_load(loads, attempt),
         SEND_REFUND: refunds.send,
+        TELL_CITY_HOST: lambda load: news.deliver(load, loads.confirm),
     }
     sweeps: Sequence[Sweep] = (
         replays.forget_expired,
@@ -160,6 +181,7 @@ def build(
         lambda: _show_suspense(store, clock),
         lambda: _extend_calendar(store, clock),
         refunds.sweep,
+        news.sweep,
         key_uses.flush,
         Anchors(store, clock, settings.anchor_file).write,
     )
@@ -170,12 +192,15 @@ def build(
         callers=callers,
         idempotency=IdempotentAnswers(store, clock),
         tokens=tokens,
-        token_desk=TokenDesk(_assertions(settings, callers, replays, clock), tokens, replays, clock),
+        token_desk=TokenDesk(
+            _assertions(settings, callers, replays, clock), tokens, SecondFactors(store, clock), clock
+        ),
         runner=JobRunner(store, clock, handlers, sweeps, _patience(settings), metrics.count_job),
         services=MappingProxyType({**features, Tokens: tokens}),
         blueprints=BLUEPRINTS,
         checks=_checks(settings, store, hsm),
         key_uses=key_uses,
+        city_door=CityDoor(known.values(), replays, clock),
     )
 
 
@@ -199,19 +224,21 @@ class _Base:
     callers: Callers
     tokens: Tokens
     desk: WalletDesk
+    cities: Cities
+    routing: Routing
 
 
 def _features(base: _Base) -> dict[type, object]:
     """Connect the features, lower layers first."""
     settings, store, clock, signer, hsm = base.settings, base.store, base.clock, base.signer, base.hsm
-    cities = load_cities(settings.config / "cities")
+    cities = base.cities
     products = load_products(settings.config / "cards")
     test_allowed = settings.environment != "production"
     domains = load_security_domains(settings.config / "security_domains", test_allowed=test_allowed)
     audience = settings.tokens.audience
 
     rules = ConfiguredRules(cities, products)
-    vault = LoadVault(_routing(cities, hsm), rules)
+    vault = LoadVault(base.routing, rules)
     topups = Topups(store, rules, SignedFacts(base.callers, audience), clock)
     loads = Loads(store, vault, rules, clock)
     load_plan = TopupPlan(topups, loads)
@@ -233,6 +260,7 @@ def _features(base: _Base) -> dict[type, object]:
         Sessions(store, plans, base.tokens, signer, clock, audience),
         Cards(store),
         TerminalLoads(store, topups, loads),
+        CityLoads(store, cities, vault, read_load, clock),
         TerminalDays(store),
         LoadReceipts(signer, clock, audience),
         Decisions(store, clock),
@@ -240,10 +268,10 @@ def _features(base: _Base) -> dict[type, object]:
     return {type(service): service for service in services}
 
 
-def _routing(cities: Cities, hsm: Hsm) -> Routing:
+def _routing(cities: Cities, hsm: Hsm, offices: Mapping[str, AuthorityOffice]) -> Routing:
     """Who answers for a card: the provincial HSM holds the keys of every city that has no host of its own."""
     names = {city.authority for city in cities}
-    return Routing(lambda card: cities.of_card(card).authority, names, {PROVINCE: HsmOffice(hsm)})
+    return Routing(lambda card: cities.of_card(card).authority, names, {PROVINCE: HsmOffice(hsm), **offices})
 
 
 def _settle_silent_load(loads: Loads, attempt_id: str) -> None:

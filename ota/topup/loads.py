@@ -6,6 +6,7 @@ Each method is a few short phases; no row is locked while the HSM works.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,6 +17,7 @@ from ota.core.clock import Clock
 from ota.core.errors import OtaError
 from ota.core.ids import new_id
 from ota.core.values import CardTime, Mac4, TerminalNumber
+from ota.hsm_adapter.city_host.errors import CityHostRefused
 from ota.hsm_adapter.errors import TacWrong
 from ota.registry import cards
 from ota.store import outbox
@@ -49,10 +51,10 @@ class Loads:
         self._rules = rules
         self._clock = clock
 
-    def meet(self, order_id: str) -> Contact | Arrived:
+    def meet(self, order_id: str, asked_by: str | None = None) -> Contact | Arrived:
         """Put a new question to the card of an order: it replaces every older one.
 
-        Raises NotLoadable, CardNotUsable, CardOutsideProvince.
+        ``asked_by`` names the terminal that has the card on its reader. Raises NotLoadable, CardNotUsable, CardOutsideProvince.
         """
         now = self._clock.now()
         with self._store.begin() as tx:
@@ -66,7 +68,7 @@ class Loads:
             known.require_usable()
             live = attempts.live(tx, order.card)
             rules = self._rules.of_card(order.card)
-            challenge = new_challenge(order, live, rules)
+            challenge = replace(new_challenge(order, live, rules), asked_by=asked_by)
             attempts.ask(tx, challenge, now)
         return Contact(order, challenge, live, rules)
 
@@ -112,15 +114,16 @@ class Loads:
             live = attempts.live(tx, order.card)
 
         load = Load(challenge.amount, challenge.terminal.to_bytes(), answer)
-        self._vault.check_mac1(order.card, load)
+        try:
+            self._vault.check_mac1(order.card, load)
+        except CityHostRefused as refusal:
+            return Stopped(refusal)
         proven = live is not None and self._is_proven(live, traces)
 
         with self._store.begin() as tx:
             decided = self._decide(tx, order, challenge, load, proven=proven)
 
-        if isinstance(decided, Attempt):
-            return Authorised(decided, self._vault.authorise_load(decided.id, decided.card, decided.load))
-        return decided
+        return self._authorised(decided) if isinstance(decided, Attempt) else decided
 
     def check(self, order_id: str, nonce: str, answer: LoadAnswer) -> None:
         """Raise Mac1Wrong unless this is the card's answer to the question; decides and changes nothing."""
@@ -161,6 +164,13 @@ class Loads:
             attempt.step(tx, AttemptEvent.SILENT, now)
             attempts.note(tx, order.id, attempt.id, "no_proof", {"why": why}, now)
             return order.step(tx, TopupEvent.LOAD_IN_DOUBT, now)
+
+    def _authorised(self, attempt: Attempt) -> Authorised | Stopped:
+        """MAC2 of an attempt that is durable. A city's host may still refuse; then the attempt is withdrawn."""
+        try:
+            return Authorised(attempt, self._vault.authorise_load(attempt.id, attempt.card, attempt.load))
+        except CityHostRefused as refusal:
+            return Stopped(refusal)
 
     def _is_proven(self, live: Attempt, traces: Traces) -> bool:
         return traces.in_journal(live.load) or any(

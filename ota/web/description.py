@@ -76,6 +76,15 @@ def describe(app: Flask, blueprints: Iterable[Blueprint]) -> None:
             "description": "An access token of POST /v1/token, or a session token.",
         },
     )
+    api.spec.components.security_scheme(
+        "messageSignature",
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Signature",
+            "description": "HTTP Message Signatures (RFC 9421) over method, path, content-digest and date, by ES256.",
+        },
+    )
     for blueprint in blueprints:
         api.register_blueprint(blueprint)
     app.register_blueprint(pages)

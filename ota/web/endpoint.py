@@ -58,22 +58,23 @@ class StoredAnswer:
 _describe: Any = Blueprint("description", __name__)  # its decorators need an instance; it carries no route
 
 
-def endpoint(
+def endpoint(  # noqa: PLR0913  one word each about a route
     *,
     takes: type[ma.Schema] | ma.Schema | None = None,
     query: type[ma.Schema] | None = None,
     gives: type[ma.Schema] | ma.Schema | None = None,
     scope: str | None = None,
     public: bool = False,
+    signed: bool = False,
     status: int = 200,
     idempotent: bool = False,
 ) -> Callable[[View], View]:
-    """Declare a route; exactly one of ``scope`` and ``public`` must be given.
+    """Declare a route; exactly one of ``scope``, ``public`` and ``signed`` (a city's host) must be given.
 
     ``idempotent`` makes the header Idempotency-Key mandatory and repeats the stored answer (PROTOCOL.md, Orders).
     """
-    if public == (scope is not None):
-        raise TypeError("a route declares either a scope or public=True")
+    if (scope is not None) + public + signed != 1:
+        raise TypeError("a route declares one of a scope, public=True and signed=True")
     dump = _dumper(gives)
 
     def decorate(view: View) -> View:
@@ -86,7 +87,7 @@ def endpoint(
             wrapped = _describe.arguments(takes, location="json")(wrapped)
         if query is not None:
             wrapped = _describe.arguments(query, location="query", unknown=ma.RAISE)(wrapped)
-        policy = Policy(scope, public)
+        policy = Policy(scope, public, signed)
         return declare(_described(wrapped, gives, status, policy, idempotent=idempotent), policy)
 
     return decorate
@@ -100,6 +101,11 @@ def find(kind: type[Service]) -> Service:
 def caller() -> Principal:
     """Who sent this request."""
     return cast(Principal, g.principal)
+
+
+def visiting_city() -> str:
+    """The name of the city whose host sent this request; its route declares ``signed=True``."""
+    return cast(str, g.visit.city)
 
 
 def idempotency_key() -> str:
@@ -128,6 +134,8 @@ def _described(
     more: dict[str, Any] = (
         {} if policy.public else {"security": [{"accessToken": []}], "x-scope": policy.scope}
     )
+    if policy.signed:
+        more = {"security": [{"messageSignature": []}]}
     if idempotent:
         more["parameters"] = [KEY_PARAMETER]
     return cast(View, _describe.doc(**more)(view))

@@ -10,6 +10,7 @@ from flask import current_app, g, request
 
 from ota.core.errors import NotAllowed, NotFound
 from ota.web.bearer import authenticate
+from ota.web.signed_messages import let_in
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -22,10 +23,11 @@ _MAX_PATH_VALUE = 128
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who may call a route: everybody, or whoever's token carries the scope."""
+    """Who may call a route: everybody, whoever's token carries the scope, or a city's host by its signature."""
 
     scope: str | None
     public: bool = False
+    signed: bool = False
 
 
 def declare(view: View, policy: Policy) -> View:
@@ -56,7 +58,9 @@ def _check() -> None:
     policy = policy_of(current_app.view_functions.get(request.endpoint))
     if policy is None:
         raise NotAllowed(code="no_policy")
-    if not policy.public:
+    if policy.signed:
+        let_in()
+    elif not policy.public:
         g.principal = authenticate()
         if policy.scope is None or not g.principal.may(policy.scope):
             raise NotAllowed(code="scope_missing", details={"scope": policy.scope})

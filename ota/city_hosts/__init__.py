@@ -1,0 +1,1 @@
+"""City hosts: cities that answer for their own cards, and cities that ask this platform about theirs."""

@@ -1,0 +1,169 @@
+"""A city's host as the authority for one load: what is asked is durable first, and one MAC2 is passed on or none.
+
+Between the question and its answer the process may die, the answer may be lost, late or false. So the row decides:
+ASKED becomes GRANTED with the MAC2 in it, or VOIDING, once and for good; only a committed GRANTED is passed on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ota.city_hosts import hosted
+from ota.city_hosts.jobs import TELL_CITY_HOST
+from ota.city_hosts.states import HostedEvent, HostedState
+from ota.hsm_adapter.city_host.client import HostLoadState
+from ota.hsm_adapter.city_host.errors import CityHostRefused, CityHostUnavailable, CityHostUnknown
+from ota.hsm_adapter.errors import Mac1Wrong, TacWrong
+from ota.store import outbox
+from ota.topup import withdrawal
+
+if TYPE_CHECKING:
+    from ota.card.purse import Load
+    from ota.city_hosts.hosted import HostedLoad
+    from ota.city_hosts.news import HostNews
+    from ota.core.clock import Clock
+    from ota.core.values import CardNumber, Mac4
+    from ota.hsm_adapter.city_host.client import CityHost
+    from ota.hsm_adapter.keys import CardKey
+    from ota.store.phases import Store
+
+
+class HostOffice:
+    """The `AuthorityOffice` of one city's host."""
+
+    def __init__(self, store: Store, host: CityHost, news: HostNews, clock: Clock) -> None:
+        self._store = store
+        self._host = host
+        self._news = news
+        self._clock = clock
+
+    def authority(self, card: CardNumber, load_id: str | None) -> HostAuthority:
+        """The host, to be asked about one load; without an id it can only look at MAC1."""
+        return HostAuthority(self._store, self._host, self._news, self._clock, card, load_id or "")
+
+
+class HostAuthority:
+    """A `CardAuthority` for one load of one card. The keys' names say nothing to a host, which has its own."""
+
+    def __init__(
+        self, store: Store, host: CityHost, news: HostNews, clock: Clock, card: CardNumber, load_id: str
+    ) -> None:
+        self._store = store
+        self._host = host
+        self._news = news
+        self._clock = clock
+        self._card = card
+        self._load_id = load_id
+
+    def check_mac1(self, key: CardKey, load: Load) -> None:  # noqa: ARG002  see the class
+        """Raise Mac1Wrong unless the host finds that MAC1 holds. Raises CityHostUnavailable, CityHostRefused."""
+        try:
+            self._host.check_mac1(self._card, load)
+        except CityHostUnknown:  # looking changes nothing, so it does not matter what was heard
+            raise CityHostUnavailable from None
+
+    def authorise_load(self, key: CardKey, load: Load) -> Mac4:  # noqa: ARG002  see the class
+        """MAC2, once it is durable; asking again gives the same one.
+
+        Raises Mac1Wrong and CityHostRefused on the host's word, CityHostUnavailable when it heard nothing, and
+        CityHostUnknown for anything else: then a void is stored and forwarded. In each case the attempt is withdrawn.
+        """
+        with self._store.begin() as tx:
+            first = hosted.ask(tx, self._load_id, self._host.city, self._card, self._clock.now())
+            asked = hosted.get(tx, self._load_id)
+        if asked.state is not HostedState.ASKED:
+            return _granted(asked)
+        try:
+            self._settle_earlier()
+            mac2 = self._first_answer(load) if first else self._later_answer(load)
+        except (Mac1Wrong, CityHostRefused) as refusal:
+            return self._given_up(HostedEvent.REFUSED, refusal)
+        except CityHostUnavailable as problem:
+            return self._given_up(HostedEvent.NOT_SENT if first else HostedEvent.WITHDRAWN, problem)
+        except CityHostUnknown as problem:
+            return self._given_up(HostedEvent.WITHDRAWN, problem)
+        return self._grant(mac2)
+
+    def verify_tac(self, key: CardKey, load: Load, tac: Mac4) -> None:  # noqa: ARG002  see the class
+        """Confirm the load with its TAC; raises TacWrong, or CityHostUnavailable: then the TAC is kept and forwarded."""
+        with self._store.read() as tx:
+            asked = hosted.get(tx, self._load_id)
+        if asked.state is HostedState.CONFIRMED and asked.tac == tac:
+            return
+        if asked.state not in (HostedState.GRANTED, HostedState.CONFIRMED):
+            raise TacWrong
+        try:
+            self._host.confirm(self._load_id, self._card, tac)
+        except CityHostRefused:
+            raise TacWrong from None
+        except (CityHostUnavailable, CityHostUnknown):
+            self._keep(tac)
+            raise CityHostUnavailable from None
+        self._news.confirmed(self._load_id, tac)
+
+    def _settle_earlier(self) -> None:
+        """The city allows one open load per card: how earlier ones ended must be known there first."""
+        with self._store.read() as tx:
+            waiting = hosted.open_of_card(tx, self._card, self._load_id)
+        if not all(self._news.tell(load_id) for load_id in waiting):
+            raise CityHostUnavailable
+
+    def _first_answer(self, load: Load) -> Mac4:
+        return self._host.authorise(self._load_id, self._card, load)
+
+    def _later_answer(self, load: Load) -> Mac4:
+        """Asked before, without an answer: what the host knows is queried before anything is repeated."""
+        known = self._host.query(self._load_id, self._card)
+        if known.mac2 is not None:
+            return known.mac2
+        if known.state is HostLoadState.UNHEARD:
+            return self._first_answer(load)
+        if known.state is HostLoadState.REFUSED:
+            raise CityHostRefused("refused_before")
+        raise CityHostUnknown
+
+    def _grant(self, mac2: Mac4) -> Mac4:
+        with self._store.begin() as tx:
+            asked = hosted.lock(tx, self._load_id)
+            if asked.allows(HostedEvent.GRANTED):
+                asked.step(tx, HostedEvent.GRANTED, self._clock.now(), mac2=mac2.value.hex())
+                return mac2
+        return _granted(asked)  # another process was first: its word counts
+
+    def _given_up(self, event: HostedEvent, problem: Exception) -> Mac4:
+        """End the load, unless another process has got its MAC2 meanwhile; raises the problem."""
+        ended = give_up(self._store, self._load_id, event, self._clock)
+        if ended.state is HostedState.GRANTED:
+            return _granted(ended)
+        raise problem
+
+    def _keep(self, tac: Mac4) -> None:
+        now = self._clock.now()
+        with self._store.begin() as tx:
+            hosted.keep_tac(tx, self._load_id, tac, now)
+            outbox.stage(tx, TELL_CITY_HOST, self._load_id, due_at=now)
+
+
+def give_up(store: Store, load_id: str, event: HostedEvent, clock: Clock) -> HostedLoad:
+    """End a load that is only asked: its MAC2 is not passed on, so the attempt is dead and the order's money free.
+
+    The void that WITHDRAWN stores is forwarded by a job. Changes nothing once the load is granted or ended.
+    """
+    now = clock.now()
+    with store.begin() as tx:
+        attempt = withdrawal.lock(tx, load_id, now)
+        asked = hosted.lock(tx, load_id)
+        if asked.state is not HostedState.ASKED:
+            return asked
+        asked = asked.step(tx, event, now)
+        withdrawal.withdraw(tx, attempt, f"city_host_{event}", now)
+        if event is HostedEvent.WITHDRAWN:
+            outbox.stage(tx, TELL_CITY_HOST, load_id, due_at=now)
+    return asked
+
+
+def _granted(asked: HostedLoad) -> Mac4:
+    """The MAC2 that may be passed on; raises CityHostUnknown when the load has been given up."""
+    if asked.state is not HostedState.GRANTED or asked.mac2 is None:
+        raise CityHostUnknown
+    return asked.mac2
