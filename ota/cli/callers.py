@@ -14,6 +14,7 @@ from ota.core.errors import NotFound
 from ota.settings import SettingsError
 from ota.store.caller_file import read_callers
 from ota.store.callers import Callers
+from ota.store.second_factor import SecondFactors
 
 
 @click.group()
@@ -56,3 +57,21 @@ def disable(caller_id: str, **installation: Any) -> None:
     finally:
         store.close()
     click.echo(f"disabled: {caller_id}")
+
+
+@callers.command()
+@click.argument("caller_id")
+@installation_options
+@told_plainly
+def unlock(caller_id: str, **installation: Any) -> None:
+    """Let CALLER_ID try its second factor again, after too many wrong one-time passwords.
+
+    Whoever tried them has the private key of CALLER_ID. Find out who it was before.
+    """
+    store = wiring.open_store(load_settings(**installation))
+    try:
+        if not SecondFactors(store, SystemClock()).unlock(caller_id):
+            raise NotFound
+    finally:
+        store.close()
+    click.echo(f"unlocked: {caller_id}")

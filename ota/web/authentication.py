@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import marshmallow as ma
@@ -19,9 +18,9 @@ from ota.web.assertions import AssertionCheck, InvalidClient
 from ota.web.endpoint import Blueprint
 from ota.web.json_body import StrictParser, WrongMediaType
 from ota.web.policy import public
-from ota.web.ports import Caller, Replays
+from ota.web.ports import Caller, SecondFactors
 from ota.web.scopes import scopes_of
-from ota.web.second_factor import STEP_S, matching_step
+from ota.web.second_factor import matching_step
 from ota.web.tokens import Tokens
 
 _FORM = "application/x-www-form-urlencoded"
@@ -87,14 +86,17 @@ class TokenDesk:
 
     check: AssertionCheck
     tokens: Tokens
-    replays: Replays
+    second_factors: SecondFactors
     clock: Clock
 
     def exchange(self, wanted: TokenRequest) -> dict[str, object]:
-        """The token answer; raises InvalidClient, TokenReplayed, OtpWrong or InvalidScope."""
+        """The token answer.
+
+        Raises InvalidClient, TokenReplayed, OtpWrong, SecondFactorPaused, SecondFactorLocked or InvalidScope.
+        """
         caller = self.check.accept(wanted.assertion)
         if caller.kind is CallerKind.STAFF:
-            self._check_second_factor(caller, wanted.otp, self.clock.now())
+            self._check_second_factor(caller, wanted.otp)
         scopes = _granted(scopes_of(caller.kind, caller.roles), wanted.scope)
         return {
             "access_token": self.tokens.issue_access(caller, scopes),
@@ -103,14 +105,13 @@ class TokenDesk:
             "scope": " ".join(sorted(scopes)),
         }
 
-    def _check_second_factor(self, caller: Caller, otp: str | None, now: datetime) -> None:
+    def _check_second_factor(self, caller: Caller, otp: str | None) -> None:
         if caller.otp_secret is None or otp is None:
             raise OtpWrong
-        step = matching_step(caller.otp_secret, otp, now)
-        if step is None:
+        self.second_factors.begin_try(caller.id)
+        step = matching_step(caller.otp_secret, otp, self.clock.now())
+        if step is None or not self.second_factors.accept(caller.id, step):
             raise OtpWrong
-        # RFC 6238 5.2: an accepted code is never accepted again, not even within its 30 seconds.
-        self.replays.use(f"otp:{caller.id}", str(step), now + timedelta(seconds=3 * STEP_S))
 
 
 def _granted(possible: frozenset[str], wanted: str | None) -> frozenset[str]:

@@ -64,6 +64,18 @@ class Replays(Protocol):
         ...
 
 
+class SecondFactors(Protocol):
+    """Limits the guesses at a second factor, and lets each code be used once."""
+
+    def begin_try(self, caller_id: str) -> None:
+        """Count a try before its code is looked at; raises Unauthenticated when there were too many."""
+        ...
+
+    def accept(self, caller_id: str, step: int) -> bool:
+        """Take the right code of a time step; False when it was taken before."""
+        ...
+
+
 class Reply(Protocol):
     """A stored answer."""
 

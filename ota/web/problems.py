@@ -24,6 +24,7 @@ MEDIA_TYPE = "application/problem+json"
 _STATUS_BY_CODE = {
     "idempotency_key_reused": 422,
     "invalid_scope": 400,
+    "otp_paused": 429,
     "request_too_large": 413,
     "unsupported_media_type": 415,
 }
@@ -118,6 +119,8 @@ def problem(error: errors.OtaError) -> Response:
     answer.headers["Cache-Control"] = "no-store"
     if status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
+    if status == 429:
+        answer.headers["Retry-After"] = str(error.details["retry_after_s"])
     if status == 503:
         answer.headers["Retry-After"] = "2"
     return answer

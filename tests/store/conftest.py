@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ota.store import callers, history, idempotency, outbox, replay  # noqa: F401  declare their tables
+from ota.store import callers, history, idempotency, outbox, replay, second_factor  # noqa: F401  declare their tables
 from ota.store.engine import open_engine
 from ota.store.migrations import upgrade
 from ota.store.phases import Store

@@ -22,6 +22,7 @@ from ota.store.callers import Caller
 from ota.store.idempotency import idempotency
 from ota.store.migrations import upgrade
 from ota.store.replay import replay_guard
+from ota.store.second_factor import second_factor
 from tests.web.platform import (
     AUDIENCE,
     OTP_SECRET,
@@ -74,6 +75,7 @@ def built(platform: wiring.Wiring) -> wiring.Wiring:
     with platform.store.begin() as tx:
         tx.execute(idempotency.delete())
         tx.execute(replay_guard.delete())
+        tx.execute(second_factor.delete())
     return replace(platform, blueprints=(make_blueprint(),), services={Things: Things()})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -12,6 +13,7 @@ from ota import wiring
 from ota.core.errors import Unauthenticated
 from ota.core.principal import CallerKind
 from ota.core.values import CityCode, TerminalNumber
+from ota.store.second_factor import SecondFactors
 from ota.web.second_factor import one_time_code
 from tests.web.conftest import Door
 from tests.web.platform import OTP_SECRET, SetClock, TestKey
@@ -175,6 +177,68 @@ def test_staff_need_their_one_time_password_and_each_only_once(door: Door, clock
     ]
 
     assert [answer.status_code for answer in answers] == [401, 401, 200, 401]
+
+
+def wrong(clock: SetClock) -> str:
+    """Six digits that are none of the three codes that are good now."""
+    good = {one_time_code(OTP_SECRET, clock.now() + timedelta(seconds=off)) for off in (-30, 0, 30)}
+    return next(code for code in ("000000", "111111", "222222", "333333") if code not in good)
+
+
+def guess(door: Door, tries: int) -> list[int]:
+    code = wrong(door.clock)
+    return [door.ask(door.assertion(door.claims("clerk")), otp=code).status_code for _ in range(tries)]
+
+
+def test_after_five_wrong_codes_none_is_looked_at_for_five_minutes(door: Door, clock: SetClock) -> None:
+    guesses = guess(door, 6)
+    right = door.ask(door.assertion(door.claims("clerk")), otp=one_time_code(OTP_SECRET, clock.now()))
+    clock.advance(minutes=5)
+    later = door.ask(door.assertion(door.claims("clerk")), otp=one_time_code(OTP_SECRET, clock.now()))
+
+    assert guesses == [401] * 5 + [429]
+    assert (right.status_code, right.headers["Retry-After"]) == (429, "300")
+    assert right.json is not None
+    assert (right.json["code"], right.json["error"]) == ("otp_paused", "invalid_client")
+    assert later.status_code == 200
+
+
+def test_after_twenty_wrong_codes_an_operator_must_look(
+    door: Door, clock: SetClock, built: wiring.Wiring
+) -> None:
+    for _ in range(4):
+        guess(door, 5)
+        clock.advance(minutes=5)
+    code = one_time_code(OTP_SECRET, clock.now())
+
+    locked = door.ask(door.assertion(door.claims("clerk")), otp=code)
+    SecondFactors(built.store, clock).unlock("clerk")
+    unlocked = door.ask(door.assertion(door.claims("clerk")), otp=code)
+
+    assert locked.json is not None
+    assert (locked.status_code, locked.json["code"]) == (401, "otp_locked")
+    assert locked.json["next_action"] == "contact_service"
+    assert unlocked.status_code == 200
+
+
+def test_a_forgotten_code_is_no_guess(door: Door, clock: SetClock) -> None:
+    for _ in range(20):
+        door.ask(door.assertion(door.claims("clerk")))
+
+    answer = door.ask(door.assertion(door.claims("clerk")), otp=one_time_code(OTP_SECRET, clock.now()))
+
+    assert answer.status_code == 200
+
+
+def test_whoever_has_not_the_key_cannot_lock_a_clerk_out(
+    client: FlaskClient, door: Door, clock: SetClock, keys: dict[str, TestKey]
+) -> None:
+    stranger = Door(client, clock, keys["stranger"])
+    guess(stranger, 6)
+
+    answer = door.ask(door.assertion(door.claims("clerk")), otp=one_time_code(OTP_SECRET, clock.now()))
+
+    assert answer.status_code == 200
 
 
 def test_an_access_token_ends_after_fifteen_minutes(door: Door, client: FlaskClient, clock: SetClock) -> None:
