@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -112,9 +113,11 @@ def pkcs11_module() -> str:
 
 
 @pytest.fixture(scope="session")
-def pkcs11_token(pkcs11_module: str, tmp_path_factory: pytest.TempPathFactory) -> Token:
-    """An initialised, empty token in a folder of this process's own."""
-    return make_token(pkcs11_module, tmp_path_factory.mktemp("softhsm"))
+def pkcs11_token(pkcs11_module: str) -> Iterator[Token]:
+    """An initialised, empty token in a folder of this process's own; in memory, since SoftHSM syncs every object."""
+    memory = Path("/dev/shm")  # noqa: S108  a folder with a name of its own is made in it
+    with TemporaryDirectory(prefix="ota-token-", dir=memory if memory.is_dir() else None) as folder:
+        yield make_token(pkcs11_module, Path(folder))
 
 
 def _run_name() -> str:

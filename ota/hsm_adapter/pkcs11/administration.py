@@ -118,12 +118,13 @@ class TokenKeys:
 
         What is there already was put there before a fault of the token: this is done again then.
         """
-        there = {ref for ref, _ in marks.labelled(token)}
+        there, marked = {ref for ref, _ in marks.labelled(token)}, marks.read(token)
         for ref, key in keys.items():
             if ref in there:
                 continue
             use = uses_of(ref)[-1 if ref in wrapping else 0]
-            marks.write(token, ref, mark)
+            if marked.get(ref) != mark:
+                marks.write(token, ref, mark)
             token.created(stored_key(self._ciphers[ref.algorithm], use, marks.label(ref), bytes(key)))
         self._session.reload()
 

@@ -22,6 +22,7 @@ from ota.hsm_adapter.pkcs11.thread import token_thread
 
 _LABEL_LENGTH: Final = 32  # PKCS #11 2.40, C_InitToken: blank-padded, not null-terminated
 _MIN_PIN: Final = 4
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108  a folder with a name of its own is made in it
 _DEADLINE_S: Final = 60.0
 
 
@@ -38,7 +39,8 @@ def make_token(module: Path, label: str, so_pin: str, user_pin: str) -> None:
 def throw_away_token(module: Path | None = None) -> Iterator[TokenPlace]:
     """A SoftHSM token that lives as long as the block; raises TokenUnavailable without SoftHSM."""
     module = module or softhsm.find_softhsm()
-    with TemporaryDirectory(prefix="ota-token-") as folder:
+    in_memory = _MEMORY if _MEMORY.is_dir() else None
+    with TemporaryDirectory(prefix="ota-token-", dir=in_memory) as folder:
         configuration = softhsm.make_folder(Path(folder))
         pin = secrets.token_hex(8)
         with softhsm.pointed_to(configuration):

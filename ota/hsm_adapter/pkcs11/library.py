@@ -45,12 +45,11 @@ class Library:
 
     def restart(self) -> None:
         """End every session with its objects, free what the library leaked, and begin again."""
-        self.generation += 1
         self.objects = 0
         self._process = os.getpid()
         try:
             if self._native is None:
-                self._native = pkcs11.lib(self._module)
+                self._native = pkcs11.lib(self._module)  # initialises it, unless somebody else did
             self.stop()
             self._native.initialize()
         except PKCS11Error as problem:
@@ -59,6 +58,7 @@ class Library:
 
     def stop(self) -> None:
         """Let the library go; in a child process it never was initialised, and says so."""
+        self.generation += 1
         with suppress(PKCS11Error):
             self._native.finalize()
 
@@ -73,7 +73,7 @@ def library(module: Path | str) -> Library:
 
 def _stop_all() -> None:
     for each in _libraries.values():
-        if each.generation:
+        if each.generation:  # it was loaded
             each.stop()
 
 

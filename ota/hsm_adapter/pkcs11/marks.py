@@ -62,7 +62,7 @@ def read(token: OpenToken) -> Mapping[KeyRef, Mark]:
 
 def write(token: OpenToken, ref: KeyRef, mark: Mark) -> None:
     """Put a key's mark in place: the new one before the old one goes."""
-    before = [handle for handle in _objects(token) if handle[Attribute.LABEL] == label(ref)]
+    before = _objects(token, {Attribute.LABEL: label(ref)})
     token.created(
         {
             Attribute.CLASS: ObjectClass.DATA,
@@ -87,8 +87,9 @@ def listed(token: OpenToken) -> object:
     return keys, states
 
 
-def _objects(token: OpenToken) -> list[Any]:
-    return list(token.found({Attribute.CLASS: ObjectClass.DATA, Attribute.APPLICATION: _APPLICATION}))
+def _objects(token: OpenToken, further: Mapping[Attribute, str] | None = None) -> list[Any]:
+    template = {Attribute.CLASS: ObjectClass.DATA, Attribute.APPLICATION: _APPLICATION, **(further or {})}
+    return list(token.found(template))
 
 
 def _named(text: str) -> KeyRef:
