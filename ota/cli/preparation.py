@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +18,11 @@ from ota.store.callers import Callers
 from ota.store.migrations import upgrade
 from ota.store.phases import Store
 
+_log = logging.getLogger(__name__)
+
+_OTHERS: Final = 0o077
+"""What group and others may do, of a mode."""
+
 SANDBOX_SERIALS: Final = range(9_000_000_000, 9_000_000_200)
 """Card numbers that every city of a sandbox starts with: a block that is easy to tell from real ones."""
 
@@ -24,11 +30,12 @@ SANDBOX_SERIALS: Final = range(9_000_000_000, 9_000_000_200)
 def prepare(settings: Settings, now: datetime) -> None:
     """Bring the database up to date; give a sandbox its callers, keys and numbers, or make sure that there are none.
 
-    Raises SettingsError for a mistake in the configuration, and when a production database knows a caller whose
-    private key is published.
+    Raises SettingsError for a mistake in the configuration, when others may enter production's data folder, and when a
+    production database knows a caller whose private key is published.
     """
     if mistakes := check_config(settings.config):
         raise SettingsError("\n".join(str(mistake) for mistake in mistakes))
+    _guard_folder(settings)
     store = wiring.open_store(settings)
     try:
         upgrade(store.engine)
@@ -40,6 +47,17 @@ def prepare(settings: Settings, now: datetime) -> None:
             _refuse_published(settings, published)
     finally:
         store.close()
+
+
+def _guard_folder(settings: Settings) -> None:
+    """The data folder holds what signs tokens, and the software HSM: it is made for its owner only, and stays so."""
+    mode = settings.data.stat().st_mode & 0o777 if settings.data.exists() else 0
+    if not mode & _OTHERS:
+        return
+    told = f"{settings.data}: others than its owner may enter (mode {mode:04o}, expected 0700)"
+    if settings.environment == "production":
+        raise SettingsError(told)
+    _log.warning("%s", told)
 
 
 def _register_sandbox(settings: Settings, callers: Callers, now: datetime) -> None:

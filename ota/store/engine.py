@@ -1,12 +1,18 @@
 """Opens the database: SQLite for the embedded default, PostgreSQL for production."""
 
+import logging
+import os
 import sqlite3
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import ConnectionPoolEntry
+
+_log = logging.getLogger(__name__)
 
 WRITES = "ota_writes"
 """The execution option of a connection that is going to write (see Store.begin)."""
@@ -17,6 +23,9 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA recursive_triggers = ON",  # INSERT OR REPLACE deletes too: the append-only triggers must see it
 )
+
+
+_OWNER_ONLY = 0o600
 
 
 def open_engine(url: str, *, pool_size: int = 10, wait_s: float = 5.0) -> Engine:
@@ -53,9 +62,25 @@ def _open_sqlite(url: str, wait_s: float, pool_size: int) -> Engine:
         hide_parameters=True,
         connect_args={"timeout": wait_s, "check_same_thread": False},
     )
+    event.listen(engine, "do_connect", lambda *_: _keep_private(engine.url.database))
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _keep_private(database: str | None) -> None:
+    """Make the file before SQLite does, for its owner only: it holds second factors, session tokens and MAC2s.
+
+    SQLite gives -wal and -shm the mode of the file that they belong to.
+    """
+    if not database or database.startswith((":memory:", "file:")):
+        return
+    with suppress(OSError):  # no such folder, not our file: SQLite says what it cannot do
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT, _OWNER_ONLY))
+        for file in (Path(database + ending) for ending in ("", "-wal", "-shm")):
+            if file.exists() and file.stat().st_mode & ~_OWNER_ONLY & 0o777:
+                _log.warning("%s could be read by others: from now on only by its owner", file.name)
+                file.chmod(_OWNER_ONLY)
 
 
 def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry | Any) -> None:
