@@ -22,7 +22,7 @@ def pay(platform: Platform, order_id: str, payment: str, by: str = "wallet") -> 
     return platform.post(f"/v1/topups/{order_id}/payment", {"payment": payment}, by=by)
 
 
-CARD = number(3).digits
+CARD = number(900).digits
 """A card that the platform has never seen: nobody's, so everybody may order for it."""
 
 
