@@ -17,6 +17,9 @@ from ota.sandbox.sentences import aside, command_meaning, detail, status_meaning
 WIDTH: Final = 132
 """Columns where nobody looks through a window: a file, a pipe."""
 
+_ROOMY: Final = 110
+"""Columns that answers need beside commands; a narrower window shows status words only."""
+
 _SELECT: Final = 0xA4
 _NAMED: Final = {0xE2: "STORE DATA", 0xE4: "DELETE", 0xE6: "INSTALL [for personalization]"}
 _SHOWN_BYTES: Final = 5
@@ -66,19 +69,17 @@ class Transcript:
         """A command to the card and its answer."""
         self._number += 1
         self.card_seconds += spoken.seconds
+        roomy = self._console.width >= _ROOMY
         row = Table.grid(padding=(0, 1), expand=True)
         row.add_column(width=3, justify="right", style="dim")
-        row.add_column(width=26, no_wrap=True, style="cyan")
+        row.add_column(width=26 if roomy else 15, no_wrap=True, style="cyan")
         row.add_column(ratio=1)
-        row.add_column(width=19, no_wrap=True, justify="right", style="dim")
+        cells = [str(self._number), escape(short_command(spoken.command)), _meaning(spoken)]
+        if roomy:
+            row.add_column(width=19, no_wrap=True, justify="right", style="dim")
+            cells.append(short_answer(spoken.answer.data))
         row.add_column(width=24, no_wrap=True)
-        row.add_row(
-            str(self._number),
-            escape(short_command(spoken.command)),
-            _meaning(spoken),
-            short_answer(spoken.answer.data),
-            _status(spoken.answer),
-        )
+        row.add_row(*cells, _status(spoken.answer))
         self._console.print(row)
         more = detail(spoken.command, spoken.answer.data) if spoken.answer.ok else None
         if more is not None:

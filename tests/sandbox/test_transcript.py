@@ -12,9 +12,9 @@ from ota.sandbox.transcript import WIDTH, Transcript, WatchedConnection, make_co
 from tests.sandbox.connections import ScriptedConnection
 
 
-def printed() -> tuple[Transcript, io.StringIO]:
+def printed(width: int = WIDTH) -> tuple[Transcript, io.StringIO]:
     sink = io.StringIO()
-    return Transcript(Console(file=sink, width=WIDTH, highlight=False)), sink
+    return Transcript(Console(file=sink, width=width, highlight=False)), sink
 
 
 def said(command: str, data: str = "", sw: int = 0x9000, note: str = "") -> Spoken:
@@ -59,6 +59,17 @@ def test_status_words_stand_under_each_other() -> None:
         for line, sw in zip(sink.getvalue().splitlines(), ("9000", "6A88", "6A82"), strict=True)
     }
     assert len(columns) == 1
+
+
+def test_a_narrow_window_shows_status_words_only() -> None:
+    transcript, sink = printed(80)
+
+    transcript.said(said("805C000204", "00001388"))
+
+    (line,) = sink.getvalue().splitlines()
+    assert "50.00 元" in line
+    assert "9000 ok" in line
+    assert "00001388" not in line
 
 
 def test_a_load_is_explained_below_its_line() -> None:
