@@ -1,10 +1,12 @@
 """The rows of a conversation: the session, and every report with the answer it got."""
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, String, Table
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, text
 
 from ota.dialogue.states import SessionState
 from ota.store.schema import metadata
 from ota.store.types import Json, UtcDateTime, choice
+
+_OPEN = text("state = 'continue'")
 
 session = Table(
     "session",
@@ -19,6 +21,8 @@ session = Table(
     Column("context", Json, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    # Two phones with the same order: the newest session counts, and there is only one.
+    Index("uq_session_open", "subject_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
 )
 
 exchange = Table(

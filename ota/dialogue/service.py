@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import orjson
+from sqlalchemy.exc import IntegrityError
 
 from ota.card.batch import Report, check_report
 from ota.core.clock import Clock
-from ota.core.errors import Conflict, NextAction, NotFound
+from ota.core.errors import Busy, Conflict, NextAction, NotFound
 from ota.core.ids import new_id
 from ota.core.principal import CallerKind, Principal
 from ota.dialogue import conversations
@@ -20,6 +22,8 @@ from ota.dialogue.element import Opening
 from ota.dialogue.plan import Plan, Step, Talk
 from ota.dialogue.states import SESSION, SessionEvent, SessionState
 from ota.store.phases import Store
+
+_OPENING_TRIES: Final = 3
 
 NO_ELEMENT: Final = "none"
 """What a session's token names where the caller did not say which element the card is on: a plain top-up."""
@@ -131,11 +135,7 @@ class Sessions:
             opening=opening,
             context=step.context,
         )
-        now = self._clock.now()
-        with self._store.begin() as tx:
-            conversations.end_others(tx, subject_id, now)
-            step.record(tx)
-            conversations.insert(tx, conversation, answer, now)
+        self._insert(conversation, step, answer)
         se_id = opening.element.se_id if opening.element is not None else NO_ELEMENT
         return Opened(talk.session_id, self._tokens.issue_session(talk.session_id, se_id), answer)
 
@@ -193,10 +193,23 @@ class Sessions:
             return final_answer(session_id, session.seq, "cancelled", {}, None, None, None)
         return self.show(caller, session_id)
 
+    def _insert(self, new: Conversation, step: Step, answer: bytes) -> None:
+        """One commit: older sessions of the subject end, the rows of the step, the session and its first answer."""
+        now = self._clock.now()
+        for _ in range(_OPENING_TRIES):
+            with suppress(IntegrityError), self._store.begin() as tx:
+                conversations.end_others(tx, new.subject_id, now)
+                step.record(tx)
+                conversations.insert(tx, new, answer, now)
+                return
+        raise Busy  # others keep opening sessions for the same order at this very moment
+
     def _commit(self, session: Conversation, step: Step, digest: str, answer: bytes) -> bool:
         """One commit: the rows of the step, the new state, the report's digest and the stored answer."""
         now = self._clock.now()
         with self._store.begin() as tx:
+            if step.subject_id is not None:
+                conversations.end_others(tx, step.subject_id, now)
             if not conversations.move_on(tx, session, step, now):
                 return False
             step.record(tx)

@@ -9,7 +9,8 @@ from typing import Final
 from ota.card.apdu import Command
 from ota.card.batch import BatchCommand
 from ota.card.problems import kind_of, meaning_of, problem_for
-from ota.core.errors import NextAction, OtaError
+from ota.cities.errors import CardKeyUnknown
+from ota.core.errors import CardProblem, IntegrityProblem, NextAction
 from ota.dialogue.plan import Progress, Step, fail, finish, lose, send
 from ota.hsm_adapter.errors import ResponseMacWrong
 from ota.hsm_adapter.ports import Hsm
@@ -25,6 +26,9 @@ from ota.store.phases import Store
 
 BUILDING: Final = Progress("personalise", 60, "Writing the card", "正在写入卡片")
 ACTIVE: Final = Progress("active", 100, "The card is ready", "卡片已开通")
+
+AGAINST_THE_CARD: Final = (CardProblem, IntegrityProblem, CardKeyUnknown)
+"""What speaks against a card that was read. An HSM or a database that cannot answer says nothing about it."""
 
 PROOF_COMMANDS: Final = 2
 """SELECT the purse and INITIALIZE FOR LOAD: the last two commands of a build."""
@@ -48,6 +52,12 @@ class Building:
         self._first_loads = first_loads
         self._clearing = clearing
         self._records = records
+
+    def start(self, visit: Visit, work: Work, lead: Sequence[BatchCommand]) -> Step:
+        """The first batch of a build: it begins with EXTERNAL AUTHENTICATE, or with what leads to it."""
+        assert work.channel is not None  # noqa: S101  a build has its channel
+        let_in = self._records.let_in(visit.order.id, visit.door, work.channel)
+        return self.next_chunk(visit, work, lead).and_record(let_in)
 
     def next_chunk(self, visit: Visit, work: Work, lead: Sequence[BatchCommand] = ()) -> Step:
         """As many commands as the phone takes in one batch; the readings and the proof come with the last of them."""
@@ -86,7 +96,7 @@ class Building:
             return False
         try:
             self._proof.check(visit.script, answers[:count], answers[count + 1], work.nonce)
-        except OtaError:
+        except AGAINST_THE_CARD:
             return False
         return True
 
@@ -113,7 +123,7 @@ class Building:
             else:
                 self._proof.check_readings(visit.script, readings)
                 self._first_loads.check_proof(work.first_load, answer)
-        except OtaError as problem:
+        except AGAINST_THE_CARD as problem:
             return self._clearing.start(visit, problem)
         if work.first_load is None or visit.order.first_load_id is None:
             return self.activated(visit, opened=True)

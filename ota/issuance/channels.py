@@ -19,9 +19,13 @@ from ota.hsm_adapter.channel import Channel, ChannelRequest, ScpVariant
 from ota.hsm_adapter.keys import Diversification, KeySetRef
 from ota.hsm_adapter.ports import Hsm
 from ota.issuance.models import channel_opening
+from ota.issuance.orders import IssuanceOrder
 from ota.store.inserts import insert_or_skip
 
 MAX_FAILED: Final = 2
+MAX_UNTOLD: Final = 5
+"""Openings in a row of which phones that vanished told nothing; below what elements lock themselves at."""
+
 KEY_DERIVATION_DATA: Final = 0x00CF
 """GET DATA tag under which an element gives its key diversification data before a channel is open (GP 2.3.1 H.4)."""
 
@@ -66,6 +70,7 @@ class ChannelTooWeak(CardProblem):
 class Door:
     """A security domain of one element, and what opens it."""
 
+    caller_id: str
     element: ElementInfo
     domain: SecurityDomain
     request: ChannelRequest
@@ -91,11 +96,13 @@ class Doors:
         self._domains = domains
         self._hsm = hsm
 
-    def find(self, element: ElementInfo | None, se_id: str, host_challenge: bytes | None = None) -> Door:
+    def find(
+        self, element: ElementInfo | None, order: IssuanceOrder, host_challenge: bytes | None = None
+    ) -> Door:
         """The door of the element that the order is for; raises the errors of SecurityDomains and those above."""
         if element is None:
             raise ElementMissing
-        if element.se_id != se_id:
+        if element.se_id != order.se_id:
             raise ElementDiffers
         domain = self._domains.find(element.sd_aid, element.key_version, int(element.scp), element.i)
         keys = KeySetRef(
@@ -103,7 +110,7 @@ class Doors:
         )
         challenge = host_challenge or self._hsm.random(8)
         request = ChannelRequest(keys, ScpVariant(domain.scp, domain.i), domain.level, challenge, domain.aid)
-        return Door(element, domain, request)
+        return Door(order.caller_id, element, domain, request)
 
     def predict(self, door: Door, opening: Opening) -> tuple[Channel, bytes] | None:
         """The channel before the element has answered, with its EXTERNAL AUTHENTICATE; None when nothing tells."""
@@ -116,31 +123,38 @@ class Doors:
 
 
 def require_unblocked(tx: Connection, door: Door) -> None:
-    """Raise ChannelBlocked after two failed openings in a row."""
-    failed = tx.execute(select(channel_opening.c.failed).where(_is(door))).scalar()
-    if failed is not None and failed >= MAX_FAILED:
+    """Raise ChannelBlocked after two refused openings in a row, or five of which some were never told of."""
+    counts = tx.execute(
+        select(channel_opening.c.failed, channel_opening.c.pending).where(_is(door)).with_for_update()
+    ).one_or_none()
+    if counts is not None and (counts.failed >= MAX_FAILED or counts.failed + counts.pending >= MAX_UNTOLD):
         raise ChannelBlocked
 
 
+def trying(tx: Connection, door: Door, now: datetime) -> None:
+    """EXTERNAL AUTHENTICATE is about to leave: it counts until a report tells how it went. Raises ChannelBlocked."""
+    tx.execute(insert_or_skip(tx, channel_opening).values(**_key(door), failed=0, pending=0, updated_at=now))
+    require_unblocked(tx, door)
+    _change(tx, door, now, pending=channel_opening.c.pending + 1)
+
+
 def failed(tx: Connection, door: Door, now: datetime) -> None:
-    """Count a failed opening."""
-    tx.execute(insert_or_skip(tx, channel_opening).values(**_key(door), failed=0, updated_at=now))
-    tx.execute(
-        channel_opening.update().where(_is(door)).values(failed=channel_opening.c.failed + 1, updated_at=now)
-    )
+    """The security domain refused an opening that was counted when it left."""
+    _change(tx, door, now, failed=channel_opening.c.failed + 1, pending=channel_opening.c.pending - 1)
 
 
 def opened(tx: Connection, door: Door, now: datetime) -> None:
     """An opening that works clears the count."""
-    tx.execute(
-        channel_opening.update()
-        .where(_is(door), channel_opening.c.failed > 0)
-        .values(failed=0, updated_at=now)
-    )
+    _change(tx, door, now, failed=0, pending=0)
+
+
+def _change(tx: Connection, door: Door, now: datetime, **changes: object) -> None:
+    tx.execute(channel_opening.update().where(_is(door)).values(**changes, updated_at=now))
 
 
 def _key(door: Door) -> dict[str, object]:
     return {
+        "caller_id": door.caller_id,
         "se_id": door.element.se_id,
         "sd_aid": door.domain.aid.hex(),
         "key_version": door.domain.key_version,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from ota.card.batch import BatchCommand
+from ota.card.globalplatform import commands as gp
 from ota.card.meanings import CommandKind
 from ota.card.problems import problem_for
 from ota.core.errors import CardProblem, NextAction, OtaError
@@ -15,12 +16,19 @@ from ota.hsm_adapter.errors import ResponseMacWrong
 from ota.hsm_adapter.ports import Hsm
 from ota.issuance.channels import Doors
 from ota.issuance.records import Records
-from ota.issuance.script import wrapped
+from ota.issuance.script import DONE, Secured, wrapped
 from ota.issuance.states import IssuanceEvent, IssuanceState
 from ota.issuance.visit import Turn, Visit, fresh_nonce, knock
 from ota.issuance.work import Phase, Work, problem_from_json, problem_to_json
 
 CLEARING: Final = Progress("clear", 50, "Removing an unfinished card", "正在清理未完成的卡片")
+
+
+LAST_WORD: Final = Secured(gp.get_data(gp.KEY_INFORMATION_TEMPLATE), DONE, "GET DATA key information")
+"""Says nothing new, but its R-MAC does: the card takes it only if it took every deletion before it, in this order.
+
+"Not there", the usual answer to a deletion, carries no R-MAC (Amendment D 1.1.2, 6.2.5) and could be anybody's.
+"""
 
 
 class CalledOff(CardProblem):
@@ -49,9 +57,7 @@ class Clearing:
 
     def call_off(self, visit: Visit, problem: OtaError | None = None) -> Step:
         """Leave the channel under way for a new one in which the element is cleared."""
-        return self.knock(
-            replace(visit, door=self._doors.find(visit.door.element, visit.order.se_id)), problem
-        )
+        return self.knock(replace(visit, door=self._doors.find(visit.door.element, visit.order)), problem)
 
     def knock(self, visit: Visit, problem: OtaError | None = None) -> Step:
         """Ask the security domain to open for the clearing."""
@@ -62,9 +68,10 @@ class Clearing:
     def clear(self, visit: Visit, work: Work, lead: Sequence[BatchCommand]) -> Step:
         """DELETE everything that the order may have put there."""
         assert work.channel is not None  # noqa: S101  just opened
-        channel, sent, tickets = wrapped(self._hsm, work.channel, visit.script.clear())
+        channel, sent, tickets = wrapped(self._hsm, work.channel, [*visit.script.clear(), LAST_WORD])
         following = replace(work, phase=Phase.CLEAR, channel=channel, lead=len(lead), tickets=tuple(tickets))
-        return send((*lead, *sent), following.to_json(), CLEARING)
+        let_in = self._records.let_in(visit.order.id, visit.door, work.channel, clearing=True)
+        return send((*lead, *sent), following.to_json(), CLEARING).and_record(let_in)
 
     def cleared(self, turn: Turn) -> Step:
         """Answers to the deletions."""
@@ -79,4 +86,5 @@ class Clearing:
         if not turn.report.is_complete:
             return fail(problem_for(CommandKind.DELETE, turn.stopped[1].sw), visit.outcome)
         abandoned = replace(visit, order=replace(visit.order, state=IssuanceState.ABANDONED))
-        return fail(problem, abandoned.outcome).and_record(self._records.cleared(visit.order.id))
+        step = fail(problem, abandoned.outcome).and_record(self._records.cleared(visit.order.id))
+        return step.and_record(self._records.got_in(visit.door))

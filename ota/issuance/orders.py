@@ -30,8 +30,11 @@ class IssuanceOrder:
     state: IssuanceState
     fee: Fen
     first_load_id: str | None
+    request_digest: str
     issued_on: date
     created_at: datetime
+    chip: bytes | None = None
+    """The key diversification data of the element that is written to; None until something is."""
 
     def step(
         self, tx: Connection, event: IssuanceEvent, now: datetime, detail: Mapping[str, object] | None = None
@@ -68,11 +71,22 @@ def insert(tx: Connection, order: IssuanceOrder) -> None:
             state=order.state,
             fee_fen=order.fee.amount,
             first_load_id=order.first_load_id,
+            request_digest=order.request_digest,
             issued_on=f"{order.issued_on:%Y%m%d}",
             created_at=order.created_at,
             updated_at=order.created_at,
         )
     )
+
+
+def pin(tx: Connection, order: IssuanceOrder, chip: bytes) -> bool:
+    """Bind the order, and so its number, to one chip for good; False when it is bound to another.
+
+    The caller holds the row's lock.
+    """
+    if order.chip is None:
+        tx.execute(issuance_order.update().where(issuance_order.c.id == order.id).values(chip=chip.hex()))
+    return order.chip in {None, chip}
 
 
 def get(tx: Connection, order_id: str) -> IssuanceOrder:
@@ -96,11 +110,15 @@ def by_key(tx: Connection, caller_id: str, key: str) -> IssuanceOrder | None:
     return _order(row) if row is not None else None
 
 
-def unfinished(tx: Connection, se_id: str) -> list[IssuanceOrder]:
-    """The orders for an element that are neither active nor abandoned."""
+def unfinished(tx: Connection, caller_id: str, se_id: str) -> list[IssuanceOrder]:
+    """A wallet's orders for an element that are neither active nor abandoned."""
     rows = tx.execute(
         select(issuance_order)
-        .where(issuance_order.c.se_id == se_id, issuance_order.c.state.not_in(FINAL))
+        .where(
+            issuance_order.c.caller_id == caller_id,
+            issuance_order.c.se_id == se_id,
+            issuance_order.c.state.not_in(FINAL),
+        )
         .order_by(issuance_order.c.created_at, issuance_order.c.id)
     )
     return [_order(row) for row in rows]
@@ -139,6 +157,8 @@ def _order(row: Row[tuple[object, ...]]) -> IssuanceOrder:
         state=IssuanceState(row.state),
         fee=Fen(row.fee_fen),
         first_load_id=row.first_load_id,
+        request_digest=row.request_digest,
         issued_on=date.fromisoformat(row.issued_on),
         created_at=row.created_at,
+        chip=bytes.fromhex(row.chip) if row.chip is not None else None,
     )

@@ -69,7 +69,7 @@ class IssuancePlan:
             return self._clearing.knock(visit)
         if visit.order.state is IssuanceState.UNCERTAIN:
             return self._look(visit)
-        return self._first(visit).and_record(self._records.touched(order.id))
+        return self._first(visit)
 
     def advance(self, talk: Talk, batch: Batch, report: Checked) -> Step:
         """Go on from the phase that the report belongs to."""
@@ -89,7 +89,7 @@ class IssuancePlan:
             return self._knock(visit)
         channel, apdu = predicted
         work = Work(Phase.BUILD, visit.door.request.host_challenge, fresh_nonce(), channel, predicted=True)
-        return self._building.next_chunk(visit, work, (*knock(visit.door), *authenticate(apdu)))
+        return self._building.start(visit, work, (*knock(visit.door), *authenticate(apdu)))
 
     def _knock(self, visit: Visit) -> Step:
         work = Work(Phase.KNOCK, visit.door.request.host_challenge, fresh_nonce(), lead=_KNOCK_COMMANDS)
@@ -116,11 +116,11 @@ class IssuancePlan:
         try:
             channel, apdu = self._hsm.open_channel(visit.door.request, turn.report.responses[-1].data)
         except (CardCryptogramWrong, ChannelMismatch) as problem:
-            return self._door_failed(turn, fail(problem, visit.outcome))
+            return fail(problem, visit.outcome)  # nothing was sent that the element could count
         if work.phase is Phase.CLEAR_KNOCK:
             return self._clearing.clear(visit, replace(work, channel=channel), authenticate(apdu))
         build = Work(Phase.BUILD, work.host_challenge, fresh_nonce(), channel)
-        return self._building.next_chunk(visit, build, authenticate(apdu))
+        return self._building.start(visit, build, authenticate(apdu))
 
     def _through_the_door(self, turn: Turn) -> Step:
         """A batch that begins with EXTERNAL AUTHENTICATE, or goes on in an open channel."""
@@ -158,7 +158,7 @@ class IssuancePlan:
 
     def _knock_again(self, turn: Turn) -> Step:
         """The prediction missed: once more, this time with the card's own answer."""
-        fresh = replace(turn.visit, door=self._doors.find(turn.visit.door.element, turn.visit.order.se_id))
+        fresh = replace(turn.visit, door=self._doors.find(turn.visit.door.element, turn.visit.order))
         return self._door_failed(turn, self._knock(fresh))
 
     def _door_failed(self, turn: Turn, step: Step) -> Step:
@@ -166,10 +166,11 @@ class IssuancePlan:
 
     def _lost(self, turn: Turn, problem: OtaError) -> Step:
         lost = self._records.progressed(turn.visit.order.id, None, IssuanceEvent.CONTACT_LOST)
-        return lose(problem, turn.visit.outcome).and_record(lost)
+        step = lose(problem, turn.visit.outcome).and_record(lost)
+        return step.and_record(self._records.got_in(turn.visit.door)) if turn.got_in else step
 
     def _visit(self, talk: Talk, order: IssuanceOrder, host_challenge: bytes | None = None) -> Visit:
-        door = self._doors.find(talk.opening.element, order.se_id, host_challenge)
+        door = self._doors.find(talk.opening.element, order, host_challenge)
         script = self._issuances.script(order, talk.opening.caps.max_apdu)
         door.require_level(script.minimum_level)
         return Visit(talk, order, door, script, self._issuances.applications(order))

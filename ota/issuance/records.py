@@ -1,16 +1,23 @@
 """What an issuance writes down: each is run in the commit that also stores the answer of the session."""
 
+from typing import Final
+
 from sqlalchemy import Connection
 
 from ota.core.clock import Clock
+from ota.core.errors import NotInThisState
 from ota.dialogue.plan import Record
+from ota.hsm_adapter.channel import Channel
 from ota.issuance import channels, orders
-from ota.issuance.channels import Door
+from ota.issuance.channels import Door, ElementDiffers
 from ota.issuance.first_load import Cashier
-from ota.issuance.states import ISSUANCE, IssuanceEvent, IssuanceState
+from ota.issuance.states import FINAL, ISSUANCE, IssuanceEvent, IssuanceState
 from ota.registry import cards, numbers
 
-BUILT = (
+CHIP_LENGTH: Final = 10
+"""Key diversification data: the first bytes of INITIALIZE UPDATE's answer, vouched for by the keys made from it."""
+
+BUILT: Final = (
     IssuanceEvent.CHANNEL_OPENED,
     IssuanceEvent.APPLICATIONS_INSTALLED,
     IssuanceEvent.PERSONALISATION_DONE,
@@ -25,9 +32,31 @@ class Records:
         self._clock = clock
         self._cashier = cashier
 
-    def touched(self, order_id: str) -> Record:
-        """From here on the element may hold something of this order."""
-        return lambda tx: orders.note(tx, order_id, "session_opened", {}, self._clock.now())
+    def let_in(self, order_id: str, door: Door, channel: Channel, *, clearing: bool = False) -> Record:
+        """EXTERNAL AUTHENTICATE leaves with this answer: from here on the element may hold something of the order.
+
+        Raises ElementDiffers for another chip than the one that was written to before, ChannelBlocked, and
+        NotInThisState for an order that was called off meanwhile.
+        """
+
+        def write(tx: Connection) -> None:
+            now = self._clock.now()
+            order = orders.lock(tx, order_id)
+            if order.state in FINAL or (order.state is IssuanceState.ROLLING_BACK) is not clearing:
+                raise NotInThisState("issuance", order.state, "channel_opening")
+            chip = channel.initialize_update_response[:CHIP_LENGTH]
+            if not clearing and not orders.pin(
+                tx, order, chip
+            ):  # what is cleared cannot become a second card
+                raise ElementDiffers
+            channels.trying(tx, door, now)
+            orders.note(tx, order_id, "clearing" if clearing else "building", {}, now)
+
+        return write
+
+    def got_in(self, door: Door) -> Record:
+        """The security domain was opened, whatever became of the rest."""
+        return lambda tx: channels.opened(tx, door, self._clock.now())
 
     def door_failed(self, door: Door) -> Record:
         """The security domain was not opened."""

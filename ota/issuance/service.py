@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +15,7 @@ from ota.card.product import Product
 from ota.cities.loader import Cities
 from ota.cities.profile import City
 from ota.core.clock import Clock
-from ota.core.errors import Conflict, NextAction, NotFound, Refused
+from ota.core.errors import Busy, Conflict, NextAction, NotFound, Refused
 from ota.core.ids import new_id
 from ota.core.principal import Principal
 from ota.core.values import CARD_ZONE, CardNumber, Fen
@@ -68,6 +70,13 @@ class NewIssuance:
     payment: str | None = None
     first_load: FirstLoad | None = None
 
+    @property
+    def digest(self) -> str:
+        """A fingerprint of everything that was asked for: the same Idempotency-Key stands for no other order."""
+        load = self.first_load
+        asked = [self.city, self.se_id, self.payment, load and load.amount.amount, load and load.payment]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Eligibility:
@@ -98,13 +107,10 @@ class Issuances:
         city = self._cities.by_name(city_name)
         with self._store.read() as tx:
             conflicts = [] if city.live else ["city_not_live"]
-            if any(card.product == city.product for card in cards.on_element(tx, se_id)):
+            if any(card.product == city.product for card in cards.on_element(tx, caller.id, se_id)):
                 conflicts.append("card_on_element")
-            others = [order for order in orders.unfinished(tx, se_id) if order.product == city.product]
-            if others:
-                conflicts.append(
-                    "order_open" if others[0].caller_id == caller.id else "order_of_another_wallet"
-                )
+            if any(order.product == city.product for order in orders.unfinished(tx, caller.id, se_id)):
+                conflicts.append("order_open")
             if not numbers.has_free(tx, city.code):
                 conflicts.append("numbers_exhausted")
         return Eligibility(city, tuple(conflicts))
@@ -122,9 +128,12 @@ class Issuances:
                 known = orders.by_key(tx, caller.id, key)
                 if known is None:
                     return self._insert(tx, caller, key, wanted, city)
-        except IntegrityError as error:  # the partial index: one open order per element and product
-            raise ElementTaken from error
-        _require_same(known, wanted, city)
+        except (
+            IntegrityError
+        ) as error:  # somebody was faster: with the key, the element, the number or the payment
+            raise Busy from error
+        if known.request_digest != wanted.digest:
+            raise KeyReused  # an order whose session could not be opened leaves its key free at the door
         return known
 
     def get(self, caller: Principal, order_id: str) -> IssuanceOrder:
@@ -135,7 +144,7 @@ class Issuances:
     def unfinished(self, caller: Principal, se_id: str) -> list[IssuanceOrder]:
         """The caller's orders for an element that still need a session."""
         with self._store.read() as tx:
-            return [order for order in orders.unfinished(tx, se_id) if order.caller_id == caller.id]
+            return orders.unfinished(tx, caller.id, se_id)
 
     def cancel(self, caller: Principal, order_id: str) -> IssuanceOrder:
         """Call an order off. One that may be on the element already is cleared in its next session."""
@@ -146,7 +155,7 @@ class Issuances:
                 return order
             if orders.was_on_the_element(tx, order_id):
                 return _contact_lost(tx, order, self._clock).step(tx, IssuanceEvent.ROLL_BACK_STARTED, now)
-            numbers.retire(tx, order.card, now)
+            numbers.release(tx, order.card, now)
             self._cashier.card_not_made(tx, order.id)
             return order.step(tx, IssuanceEvent.CANCELLED, now)
 
@@ -168,7 +177,11 @@ class Issuances:
     def _insert(
         self, tx: Connection, caller: Principal, key: str, wanted: NewIssuance, city: City
     ) -> IssuanceOrder:
-        if any(card.product == city.product for card in cards.on_element(tx, wanted.se_id)):
+        there = any(card.product == city.product for card in cards.on_element(tx, caller.id, wanted.se_id))
+        coming = any(
+            order.product == city.product for order in orders.unfinished(tx, caller.id, wanted.se_id)
+        )
+        if there or coming:
             raise ElementTaken
         now = self._clock.now()
         order_id = new_id("iss")
@@ -184,6 +197,7 @@ class Issuances:
             state=IssuanceState.REQUESTED,
             fee=city.issuance_fee,
             first_load_id=self._first_load(tx, caller, wanted.first_load, order_id, number),
+            request_digest=wanted.digest,
             issued_on=now.astimezone(CARD_ZONE).date(),
             created_at=now,
         )
@@ -239,13 +253,6 @@ def _own(order: IssuanceOrder, caller: Principal) -> IssuanceOrder:
     if order.caller_id != caller.id:
         raise NotFound
     return order
-
-
-def _require_same(known: IssuanceOrder, wanted: NewIssuance, city: City) -> None:
-    """An order whose session could not be opened leaves its key free at the door; here it is still that order's."""
-    asked = (city.code, wanted.se_id, wanted.first_load is not None)
-    if asked != (known.city, known.se_id, known.first_load_id is not None):
-        raise KeyReused
 
 
 def _contact_lost(tx: Connection, order: IssuanceOrder, clock: Clock) -> IssuanceOrder:

@@ -50,6 +50,13 @@ class Turn:
         return self.visit.order.state is IssuanceState.ROLLING_BACK and not clearing
 
     @property
+    def got_in(self) -> bool:
+        """Whether this batch began with EXTERNAL AUTHENTICATE, and the card took it."""
+        knocking = self.work.phase not in (Phase.BUILD, Phase.CLEAR)
+        answer = None if knocking else self.report.response(self.work.lead)
+        return answer is not None and answer.sw.is_success
+
+    @property
     def secured(self) -> tuple[Response, ...]:
         """The answers to the commands that went through the channel, as far as there are any."""
         return self.report.responses[self.work.lead : self.work.lead + len(self.work.tickets)]

@@ -60,10 +60,12 @@ def find(tx: Connection, number: CardNumber) -> Card | None:
     return _card(row) if row is not None else None
 
 
-def on_element(tx: Connection, se_id: str) -> list[Card]:
-    """Every card that lives on an element."""
+def on_element(tx: Connection, wallet_id: str, se_id: str) -> list[Card]:
+    """Every card that lives on an element of a wallet; an element's name is its wallet's word."""
     rows = tx.execute(
-        select(card).where(card.c.se_id == se_id, card.c.state != CardState.CLOSED).order_by(card.c.card_no)
+        select(card)
+        .where(card.c.wallet_id == wallet_id, card.c.se_id == se_id, card.c.state != CardState.CLOSED)
+        .order_by(card.c.card_no)
     )
     return [_card(row) for row in rows]
 

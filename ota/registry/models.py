@@ -26,6 +26,7 @@ card = Table(
     CheckConstraint("last_atc BETWEEN 0 AND 65536", name="atc_range"),
     Index(
         "uq_card_element",
+        "wallet_id",
         "se_id",
         "product",
         unique=True,

@@ -6,7 +6,7 @@ from itertools import islice
 
 from sqlalchemy import Connection, func, select
 
-from ota.core.errors import Unavailable
+from ota.core.errors import Refused, Unavailable
 from ota.core.values import CardNumber, CityCode
 from ota.registry.models import card_number
 from ota.registry.states import NUMBER, NumberEvent, NumberState
@@ -22,6 +22,14 @@ class NumbersExhausted(Unavailable):
     code = "numbers_exhausted"
     english = "The city has no free card numbers; import more and try again."
     chinese = "该城市卡号库存已用尽, 请导入后重试。"
+
+
+class NumberNotIssued(Refused):
+    """No card bears this number: it waits in the inventory, or the card that had it is gone."""
+
+    code = "card_not_issued"
+    english = "No active card bears this number."
+    chinese = "该卡号未发卡或已停用。"
 
 
 def add(tx: Connection, city: CityCode, numbers: Iterable[CardNumber], now: datetime) -> int:
@@ -62,6 +70,22 @@ def bind(tx: Connection, number: CardNumber, now: datetime) -> None:
     _step(tx, number.digits, _state(tx, number), NumberEvent.BOUND, now)
 
 
+def release(tx: Connection, number: CardNumber, now: datetime) -> None:
+    """The order that held the number never wrote it anywhere: it is free again."""
+    _step(tx, number.digits, _state(tx, number), NumberEvent.RELEASED, now)
+
+
+def require_issued(tx: Connection, number: CardNumber) -> None:
+    """Raise NumberNotIssued for a number of the inventory that no active card bears.
+
+    A number that is not in the inventory belongs to a card that another issuer made.
+    """
+    query = select(card_number.c.state).where(card_number.c.card_no == number.digits)
+    state = tx.execute(query).scalar()
+    if state is not None and state != NumberState.BOUND:
+        raise NumberNotIssued
+
+
 def retire(tx: Connection, number: CardNumber, now: datetime) -> None:
     """The number is spent: its issuance broke, or its card was closed."""
     _step(tx, number.digits, _state(tx, number), NumberEvent.RETIRED, now)
@@ -100,7 +124,7 @@ def _step(
 ) -> None:
     after = NUMBER.after(before, event)
     changes: dict[str, object] = {"state": after, "updated_at": now}
-    if order_id is not None:
+    if after in {NumberState.HELD, NumberState.FREE}:
         changes["order_id"] = order_id
     tx.execute(card_number.update().where(card_number.c.card_no == digits).values(changes))
     history.record(tx, kind="card_number", subject_id=digits, before=before, event=event, after=after, at=now)

@@ -62,6 +62,7 @@ class NumberEvent(StrEnum):
     HELD = "held"
     BOUND = "bound"
     RETIRED = "retired"
+    RELEASED = "released"
 
 
 NUMBER = Machine[NumberState, NumberEvent](
@@ -69,6 +70,8 @@ NUMBER = Machine[NumberState, NumberEvent](
     {
         (NumberState.FREE, NumberEvent.HELD): NumberState.HELD,
         (NumberState.HELD, NumberEvent.BOUND): NumberState.BOUND,
+        # An order that was called off before anything was written gives its number back.
+        (NumberState.HELD, NumberEvent.RELEASED): NumberState.FREE,
         # A number that was ever on an element is not given to another one: a broken issuance retires it.
         (NumberState.HELD, NumberEvent.RETIRED): NumberState.RETIRED,
         (NumberState.BOUND, NumberEvent.RETIRED): NumberState.RETIRED,

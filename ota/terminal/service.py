@@ -71,8 +71,8 @@ class TerminalLoads:
         order = self._topups.order(caller, key, NewTopup(wanted.card, wanted.amount, wanted.payment))
         nonce = self._loads.accept(order.id, wanted.terminal, wanted.answer)
         if nonce is None:
-            return self._ask(order.id)
-        return self._moved(order.id, self._loads.answer(order.id, nonce, wanted.answer, Traces()))
+            return self._ask(caller, order.id)
+        return self._moved(caller, order.id, self._loads.answer(order.id, nonce, wanted.answer, Traces()))
 
     def result(self, caller: Principal, load_id: str, tac: Mac4 | None) -> Move:
         """Take what the card answered to CREDIT FOR LOAD; without a TAC that holds, the card is asked."""
@@ -80,18 +80,18 @@ class TerminalLoads:
         with self._store.read() as tx:
             attempt = attempts.latest(tx, order.id)
         if attempt is None:
-            return self._ask(order.id)
+            return self._ask(caller, order.id)
         if tac is None:
             self._loads.doubt(attempt.id, "no_tac")
-            return self._ask(order.id)
+            return self._ask(caller, order.id)
         try:
             return Move(self._loads.confirm(attempt.id, tac))
         except TacWrong:
-            return self._ask(order.id)
+            return self._ask(caller, order.id)
 
     def ask(self, caller: Principal, load_id: str) -> Move:
         """Put a new question to the card of a load."""
-        return self._ask(self._reachable(caller, load_id).id)
+        return self._ask(caller, self._reachable(caller, load_id).id)
 
     def answer(self, caller: Principal, load_id: str, nonce: str, results: Sequence[BatchResult]) -> Move:
         """Take the card's answers to a question; raises InvalidReport, ChallengeSuperseded, Mac1Wrong."""
@@ -102,7 +102,9 @@ class TerminalLoads:
             raise InvalidReport("INITIALIZE FOR LOAD was not answered")
         answer = LoadAnswer.parse(report.responses[-1].data)
         return self._moved(
-            order.id, self._loads.answer(order.id, nonce, answer, read_traces(contact.opening, report))
+            caller,
+            order.id,
+            self._loads.answer(order.id, nonce, answer, read_traces(contact.opening, report)),
         )
 
     def resume(self, caller: Principal, terminal: TerminalNumber, card: CardNumber) -> Move:
@@ -112,17 +114,17 @@ class TerminalLoads:
             waiting = orders.unfinished(tx, card)
         if not waiting:
             raise NothingToResume
-        return self._ask(waiting[0].id)
+        return self._ask(caller, waiting[0].id)
 
-    def _ask(self, order_id: str) -> Move:
-        contact = self._loads.meet(order_id)
+    def _ask(self, caller: Principal, order_id: str) -> Move:
+        contact = self._loads.meet(order_id, caller.id)
         if isinstance(contact, Arrived):
             return Move(contact.order)
         return Move(contact.order, question=contact)
 
-    def _moved(self, order_id: str, decision: Decision) -> Move:
+    def _moved(self, caller: Principal, order_id: str, decision: Decision) -> Move:
         if isinstance(decision, AskAgain):
-            return self._ask(order_id)
+            return self._ask(caller, order_id)
         order = self._order(order_id)
         if isinstance(decision, Authorised):
             return Move(order, authorised=decision)
@@ -130,9 +132,10 @@ class TerminalLoads:
 
     def _reachable(self, caller: Principal, load_id: str) -> TopupOrder:
         """A load that this terminal took, or one whose card was put a question at a terminal."""
-        order = self._order(load_id)
-        if caller.terminal is None:
-            raise NotFound
+        with self._store.read() as tx:
+            order = orders.get(tx, load_id)
+            if order.caller_id != caller.id and not attempts.was_asked_at(tx, load_id, caller.id):
+                raise NotFound
         return order
 
     def _order(self, order_id: str) -> TopupOrder:

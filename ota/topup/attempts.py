@@ -33,6 +33,8 @@ class Challenge:
     after_attempt: str | None
     answer_digest: str | None = None
     open: bool = True
+    asked_by: str | None = None
+    """The terminal that the question was put at; None for a phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,19 @@ def ask(tx: Connection, challenge: Challenge, now: datetime) -> None:
             terminal_no=challenge.terminal.digits,
             amount_fen=challenge.amount.amount,
             after_attempt=challenge.after_attempt,
+            asked_by=challenge.asked_by,
             open=1,
             made_at=now,
         )
     )
+
+
+def was_asked_at(tx: Connection, order_id: str, terminal_id: str) -> bool:
+    """Whether a question for this order was ever put at this terminal."""
+    asked = select(load_challenge.c.nonce).where(
+        load_challenge.c.order_id == order_id, load_challenge.c.asked_by == terminal_id
+    )
+    return tx.execute(asked.limit(1)).scalar() is not None
 
 
 def find_challenge(tx: Connection, nonce: str) -> Challenge | None:

@@ -86,6 +86,7 @@ load_challenge = Table(
     Column("nonce", String(64), primary_key=True),
     Column("card_no", String(19), nullable=False),
     Column("order_id", String(40), nullable=False),
+    Column("asked_by", String(64), nullable=True),  # the terminal that the question was put at; None: a phone
     Column("terminal_no", String(12), nullable=False),
     Column("amount_fen", BigInteger, nullable=False),
     Column("after_attempt", String(40), nullable=True),  # the live attempt that this challenge was made after

@@ -13,7 +13,7 @@ from ota.core.ids import new_id
 from ota.core.principal import CallerKind, Principal
 from ota.core.values import CardNumber, CityCode, Fen
 from ota.ledger import books, journals
-from ota.registry import cards
+from ota.registry import cards, numbers
 from ota.store.idempotency import KeyReused
 from ota.store.phases import Store
 from ota.topup import attempts, orders, payments, refunds
@@ -133,6 +133,8 @@ class Topups:
     def _insert(
         self, tx: Connection, caller: Principal, key: str, wanted: NewTopup, issuance_id: str | None = None
     ) -> TopupOrder:
+        if issuance_id is None:
+            numbers.require_issued(tx, wanted.card)
         known = cards.find(tx, wanted.card)
         if known is not None:
             _require_access(known, caller)

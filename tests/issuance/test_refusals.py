@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from ota.issuance.channels import MAX_UNTOLD
 from ota.sandbox.element.card_os import Element
-from tests.elements import blank, collected, instances
+from tests.elements import blank, collected, described, instances
 from tests.phone import Conversation, Reply, forging, silent
 from tests.platform import Platform, problem
 
@@ -224,18 +225,43 @@ def wrong_cryptogram(element: Element) -> Reply:
     return reply
 
 
-def test_after_two_wrong_cryptograms_an_operator_must_look(any_platform: Platform) -> None:
+def test_wrong_cryptograms_cost_the_element_no_try_since_nothing_is_sent_to_it(platform: Platform) -> None:
     element = blank()
-    order_id, talk = started(any_platform, element, wrong_cryptogram(element))
+    order_id, talk = started(platform, element, wrong_cryptogram(element))
 
-    first = talk.finish()
-    second = any_platform.open(order_id, element, reply=wrong_cryptogram(element)).finish()
-    third = any_platform.try_open(order_id, element)
+    endings = [talk.finish()]
+    endings += [platform.open(order_id, element, reply=wrong_cryptogram(element)).finish() for _ in range(2)]
 
-    assert [ending["problem"]["code"] for ending in (first, second)] == ["card_cryptogram_wrong"] * 2
-    assert problem(third) == (422, "channel_blocked")
-    assert (third.json or {})["next_action"] == "contact_service"
-    assert any_platform.rows("SELECT failed FROM channel_opening") == [(2,)]
+    assert [ending["problem"]["code"] for ending in endings] == ["card_cryptogram_wrong"] * 3
+    assert platform.open(order_id, element).finish()["state"] == "done"
+
+
+def test_openings_that_no_report_tells_about_are_counted_when_they_leave(any_platform: Platform) -> None:
+    element = blank()
+    order_id = any_platform.order_card(element)["order_id"]
+    for _ in range(MAX_UNTOLD):
+        any_platform.open(
+            order_id, element
+        ).step()  # EXTERNAL AUTHENTICATE is in the answer, and that is the end
+
+    blocked = any_platform.try_open(order_id, element)
+
+    assert problem(blocked) == (422, "channel_blocked")
+    assert any_platform.rows("SELECT failed, pending FROM channel_opening") == [(0, MAX_UNTOLD)]
+
+
+def test_one_number_never_stands_on_two_chips(platform: Platform) -> None:
+    first, second = blank(seed="one"), blank(seed="two")
+    order_id = platform.order_card(first)["order_id"]
+    talk = platform.open(order_id, first)
+    talk.step()
+    talk.run()  # the card is complete on the first chip, and nobody tells
+    clone = platform.open(order_id, second, se=described(second) | {"se_id": first.se_id})
+
+    refused = clone.step()
+
+    assert problem(refused) == (422, "element_differs")
+    assert instances(second) == []
 
 
 def test_the_element_itself_refusing_twice_blocks_the_channel_too(platform: Platform) -> None:

@@ -96,8 +96,8 @@ def test_a_card_that_was_issued_is_found_on_its_element(store: Store) -> None:
     bind(store)
 
     with store.read() as tx:
-        found = cards.on_element(tx, "element")
-        elsewhere = cards.on_element(tx, "another")
+        found = cards.on_element(tx, "wallet", "element")
+        elsewhere = cards.on_element(tx, "rival", "element")
 
     issued = replace(SEEN, product="gd-compatible", se_id="element", wallet_id="wallet", last_atc=0)
     assert (found, elsewhere) == ([issued], [])
@@ -121,7 +121,7 @@ def test_a_closed_card_makes_room_on_its_element(store: Store) -> None:
     bind(store, 2)
 
     with store.read() as tx:
-        assert [card.number for card in cards.on_element(tx, "element")] == [number(2)]
+        assert [card.number for card in cards.on_element(tx, "wallet", "element")] == [number(2)]
 
 
 @pytest.mark.parametrize("state", CardState)

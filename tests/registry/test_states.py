@@ -21,7 +21,7 @@ CARDS = {
 }
 NUMBERS = {
     "free": {"held": "held"},
-    "held": {"bound": "bound", "retired": "retired"},
+    "held": {"bound": "bound", "retired": "retired", "released": "free"},
     "bound": {"retired": "retired"},
 }
 

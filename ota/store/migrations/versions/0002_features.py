@@ -70,7 +70,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('card_no', name=op.f('pk_card'))
     )
     with op.batch_alter_table('card', schema=None) as batch_op:
-        batch_op.create_index('uq_card_element', ['se_id', 'product'], unique=True, sqlite_where=sa.text("se_id IS NOT NULL AND state <> 'closed'"), postgresql_where=sa.text("se_id IS NOT NULL AND state <> 'closed'"))
+        batch_op.create_index('uq_card_element', ['wallet_id', 'se_id', 'product'], unique=True, sqlite_where=sa.text("se_id IS NOT NULL AND state <> 'closed'"), postgresql_where=sa.text("se_id IS NOT NULL AND state <> 'closed'"))
 
     op.create_table('card_number',
     sa.Column('card_no', sa.String(length=19), nullable=False),
@@ -85,13 +85,16 @@ def upgrade() -> None:
         batch_op.create_index('ix_card_number_free', ['city', 'state', 'card_no'], unique=False)
 
     op.create_table('channel_opening',
+    sa.Column('caller_id', sa.String(length=64), nullable=False),
     sa.Column('se_id', sa.String(length=128), nullable=False),
     sa.Column('sd_aid', sa.String(length=32), nullable=False),
     sa.Column('key_version', sa.Integer(), nullable=False),
     sa.Column('failed', sa.Integer(), nullable=False),
+    sa.Column('pending', sa.Integer(), nullable=False),
     sa.Column('updated_at', types.UtcDateTime(), nullable=False),
     sa.CheckConstraint('failed >= 0', name=op.f('ck_channel_opening_failed_not_negative')),
-    sa.PrimaryKeyConstraint('se_id', 'sd_aid', 'key_version', name=op.f('pk_channel_opening'))
+    sa.CheckConstraint('pending >= 0', name=op.f('ck_channel_opening_pending_not_negative')),
+    sa.PrimaryKeyConstraint('caller_id', 'se_id', 'sd_aid', 'key_version', name=op.f('pk_channel_opening'))
     )
     op.create_table('evidence',
     sa.Column('id', sa.String(length=40), nullable=False),
@@ -113,20 +116,22 @@ def upgrade() -> None:
     sa.Column('city', sa.String(length=4), nullable=False),
     sa.Column('product', sa.String(length=64), nullable=False),
     sa.Column('se_id', sa.String(length=128), nullable=False),
+    sa.Column('chip', sa.String(length=20), nullable=True),
     sa.Column('card_no', sa.String(length=19), nullable=False),
     sa.Column('state', sa.Enum('requested', 'number_held', 'channel_open', 'installed', 'personalised', 'active', 'uncertain', 'rolling_back', 'abandoned', name='issuancestate', native_enum=False, create_constraint=True, length=32), nullable=False),
     sa.Column('fee_fen', sa.BigInteger(), nullable=False),
     sa.Column('first_load_id', sa.String(length=40), nullable=True),
+    sa.Column('request_digest', sa.String(length=64), nullable=False),
     sa.Column('issued_on', sa.String(length=8), nullable=False),
     sa.Column('created_at', types.UtcDateTime(), nullable=False),
     sa.Column('updated_at', types.UtcDateTime(), nullable=False),
     sa.CheckConstraint('fee_fen >= 0', name=op.f('ck_issuance_order_fee_not_negative')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_issuance_order')),
-    sa.UniqueConstraint('caller_id', 'idempotency_key', name=op.f('uq_issuance_order_caller_id_idempotency_key')),
-    sa.UniqueConstraint('card_no', name=op.f('uq_issuance_order_card_no'))
+    sa.UniqueConstraint('caller_id', 'idempotency_key', name=op.f('uq_issuance_order_caller_id_idempotency_key'))
     )
     with op.batch_alter_table('issuance_order', schema=None) as batch_op:
-        batch_op.create_index('uq_issuance_order_open', ['se_id', 'product'], unique=True, sqlite_where=sa.text("state NOT IN ('active', 'abandoned')"), postgresql_where=sa.text("state NOT IN ('active', 'abandoned')"))
+        batch_op.create_index('uq_issuance_order_card_no', ['card_no'], unique=True, sqlite_where=sa.text("state <> 'abandoned'"), postgresql_where=sa.text("state <> 'abandoned'"))
+        batch_op.create_index('uq_issuance_order_open', ['caller_id', 'se_id', 'product'], unique=True, sqlite_where=sa.text("state NOT IN ('active', 'abandoned')"), postgresql_where=sa.text("state NOT IN ('active', 'abandoned')"))
 
     op.create_table('issuance_step',
     sa.Column('id', sa.String(length=40), nullable=False),
@@ -144,6 +149,7 @@ def upgrade() -> None:
     sa.Column('nonce', sa.String(length=64), nullable=False),
     sa.Column('card_no', sa.String(length=19), nullable=False),
     sa.Column('order_id', sa.String(length=40), nullable=False),
+    sa.Column('asked_by', sa.String(length=64), nullable=True),
     sa.Column('terminal_no', sa.String(length=12), nullable=False),
     sa.Column('amount_fen', sa.BigInteger(), nullable=False),
     sa.Column('after_attempt', sa.String(length=40), nullable=True),
@@ -189,6 +195,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('session', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_session_subject_id'), ['subject_id'], unique=False)
+        batch_op.create_index('uq_session_open', ['subject_id'], unique=True, sqlite_where=sa.text("state = 'continue'"), postgresql_where=sa.text("state = 'continue'"))
 
     op.create_table('topup_order',
     sa.Column('id', sa.String(length=40), nullable=False),
