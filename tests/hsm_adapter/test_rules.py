@@ -69,6 +69,7 @@ MESSAGING = set(KeyRole) - {
     KeyRole.SD_ENC,
     KeyRole.SD_MAC,
     KeyRole.SD_DEK,
+    KeyRole.TRANSPORT,
 }
 
 
@@ -300,7 +301,7 @@ def test_keys_in_memory_are_listed_and_well() -> None:
 
 def test_no_key_is_in_a_log_a_repr_or_an_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    store = KeyStore(tmp_path, environment="production")
+    store = KeyStore(tmp_path, environment="sandbox")
     store.add({key_ref(KeyRole.LOAD): SECRET}, test=False)
     hsm = SoftwareHsm(store)
     key = card_key(KeyRole.LOAD)

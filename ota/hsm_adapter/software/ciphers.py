@@ -90,7 +90,7 @@ class RetailMac:
     """ISO/IEC 9797-1 MAC algorithm 3 with DES: chaining with the left half of the key, 3DES over the last block."""
 
     def __init__(self, key: Key) -> None:
-        left = bytearray(key[:_SINGLE_DES])
+        left = bytearray(memoryview(key)[:_SINGLE_DES])
         self._left = CbcMac(Algorithm.TDES, left)
         self._whole = block_cipher(Algorithm.TDES, key)
         wipe(left)
@@ -164,10 +164,17 @@ def _context(algorithm: Algorithm, key: Key, mode: modes.ECB | modes.CBC) -> Cip
 
 
 def _expanded(key: Key) -> bytearray:
-    """24 bytes: shorter 3DES keys are accepted with a warning only (HSM.md). K|K|K is single DES."""
+    """24 bytes: shorter 3DES keys are accepted with a warning only (HSM.md). K|K|K is single DES.
+
+    Copied into place: a slice or a sum of keys would leave a copy behind that nobody wipes.
+    """
+    expanded = bytearray(24)
     if len(key) == _SINGLE_DES:
-        return bytearray(key) * 3
-    return bytearray(key) + key[:_SINGLE_DES]
+        expanded[:8] = expanded[8:16] = expanded[16:] = key
+    else:
+        expanded[:16] = key
+        memoryview(expanded)[16:] = memoryview(key)[:8]
+    return expanded
 
 
 def _cipher(algorithm: Algorithm, key: Key) -> BlockCipherAlgorithm:

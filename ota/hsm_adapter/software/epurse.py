@@ -89,11 +89,14 @@ def write_key(algorithm: Algorithm, card_key: Key, under: Key, random: bytes, wr
     """WRITE KEY: length, header, key and padding in ECB, and the command's MAC, both under the wrapping key."""
     if len(writing.header) != 4:
         raise InvalidValue("header", "4 bytes")
-    content = bytearray(bytes((len(writing.header) + len(card_key),)) + writing.header)
-    content += card_key
-    padded = bytearray(content + b"\x80" + bytes(-(len(content) + 1) % algorithm.block_length))
-    cipher = block_cipher(algorithm, under).update(padded)
-    wipe(content, padded)
+    length = len(writing.header) + len(card_key)
+    content = bytearray(length + 2 + -(length + 2) % algorithm.block_length)
+    content[0] = length
+    content[1:5] = writing.header
+    content[5 : length + 1] = card_key
+    content[length + 1] = 0x80
+    cipher = block_cipher(algorithm, under).update(content)
+    wipe(content)
     command = Command(*_WRITE_KEY, writing.key_type, writing.index, cipher)
     return secure_command(algorithm, under, random, command)
 
@@ -109,8 +112,10 @@ def tac_key(algorithm: Algorithm, card_key: Key, rules: EPurseRules) -> bytearra
     """The TAC key: 3DES takes the XOR of the halves as single DES, SM4 the key itself by default (CARD.md 2.4)."""
     if algorithm is Algorithm.SM4 and not rules.sm4_tac_xor:
         return bytearray(card_key)
-    folded = bytearray(left ^ right for left, right in zip(card_key[:8], card_key[8:], strict=True))
-    return folded if algorithm is Algorithm.TDES else folded + folded
+    folded = bytearray(8 if algorithm is Algorithm.TDES else 16)
+    for place in range(len(folded)):
+        folded[place] = card_key[place % 8] ^ card_key[place % 8 + 8]
+    return folded
 
 
 def _checked_session(algorithm: Algorithm, card_key: Key, load: Load, rules: EPurseRules) -> CbcMac:
