@@ -101,7 +101,7 @@ def test_a_fact_by_or_for_somebody_else_is_none(claims: Mapping[str, Any]) -> No
         {"kid": ["k1"]},
         {"jku": "https://evil.example/keys"},
         {"x5u": "https://evil.example/chain"},
-        {"jwk": OTHER.jwk},
+        {"jwk": {"kty": "EC"}},
         {"crit": ["exp"]},
         {"b64": True},
     ],
