@@ -8,13 +8,26 @@ import orjson
 from ota.card.batch import Batch, BatchCommand
 from ota.card.status import StatusPattern
 from ota.core.errors import OtaError
+from ota.dialogue.element import Capabilities
 from ota.dialogue.plan import DEFAULT_DEADLINE_MS, Progress, Step
 
 ON_MISMATCH: Final = "stop"
 
 
-def next_batch(session_id: str, seq: int, step: Step) -> bytes:
-    """The answer that carries another batch."""
+def deadline_ms(idle_limit_ms: int) -> int:
+    """How long a phone may take for a batch: four fifths of what its channel bears, and never above the default.
+
+    The last fifth is for the way of the report: an element that is let go by its channel loses what is under way.
+
+    >>> deadline_ms(9_000), deadline_ms(600_000)
+    (7200, 12000)
+    """
+    return min(DEFAULT_DEADLINE_MS, idle_limit_ms * 4 // 5)
+
+
+def next_batch(session_id: str, seq: int, step: Step, caps: Capabilities | None = None) -> bytes:
+    """The answer that carries another batch, for a phone with these capabilities."""
+    caps = caps or Capabilities()
     batch = Batch(step.commands)
     return orjson.dumps(
         {
@@ -22,7 +35,7 @@ def next_batch(session_id: str, seq: int, step: Step) -> bytes:
             "seq": seq,
             "state": "continue",
             "digest": batch.digest,
-            "deadline_ms": DEFAULT_DEADLINE_MS,
+            "deadline_ms": deadline_ms(caps.idle_limit_ms),
             "commands": [
                 {
                     "i": i,

@@ -79,8 +79,19 @@ class CapabilitiesSchema(Strict):
     max_apdu = fields.Integer(strict=True, load_default=MAX_APDU, validate=validate.Range(MIN_APDU, MAX_APDU))
     max_batch = fields.Integer(strict=True, load_default=64, validate=validate.Range(MIN_BATCH, MAX_COMMANDS))
     stop_on_sw = fields.Boolean(load_default=True, validate=validate.Equal(True))
-    get_response = fields.Boolean(load_default=True)
-    idle_limit_ms = fields.Integer(strict=True, load_default=15_000, validate=validate.Range(1_000, 600_000))
+    get_response = fields.Boolean(
+        load_default=True,
+        validate=validate.Equal(True),
+        metadata={
+            "description": "61xx is fetched and 6Cxx repeated, by the channel or by the phone's software"
+        },
+    )
+    idle_limit_ms = fields.Integer(
+        strict=True,
+        load_default=15_000,
+        validate=validate.Range(1_000, 600_000),
+        metadata={"description": "After this long without a command the channel lets go of the element"},
+    )
 
     @post_load
     def _make(self, data: dict[str, Any], **_: object) -> Capabilities:
