@@ -17,7 +17,7 @@ PLANS: Final = {"iss": "issuance", "top": "topup"}
 
 
 @blueprint.post("")
-@endpoint(takes=NewSessionSchema, gives=OpenedSchema, scope="session:write", status=201)
+@endpoint(takes=NewSessionSchema, gives=OpenedSchema, scope="session:open", status=201)
 def open_session(wanted: tuple[str, Opening]) -> dict[str, Any]:
     """Open a session for an order; the answer holds the first batch and the phone's token."""
     order_id, opening = wanted
@@ -28,7 +28,7 @@ def open_session(wanted: tuple[str, Opening]) -> dict[str, Any]:
 
 
 @blueprint.post("/<session_id>/results")
-@endpoint(takes=ReportSchema, gives=SessionAnswerSchema, scope="session:write")
+@endpoint(takes=ReportSchema, gives=SessionAnswerSchema, scope="session:report")
 def report(session_id: str, message: Message) -> StoredAnswer:
     """Hand in the results of a batch; the same report gets the same answer, byte for byte."""
     return StoredAnswer(find(Sessions).report(caller(), session_id, message))
@@ -42,7 +42,7 @@ def show(session_id: str) -> StoredAnswer:
 
 
 @blueprint.post("/<session_id>/cancel")
-@endpoint(gives=SessionAnswerSchema, scope="session:write")
+@endpoint(gives=SessionAnswerSchema, scope="session:report")
 def cancel(session_id: str) -> StoredAnswer:
     """End a session; the next contact with the card finds out how it stands."""
     return StoredAnswer(find(Sessions).cancel(caller(), session_id))

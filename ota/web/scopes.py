@@ -6,7 +6,8 @@ from types import MappingProxyType
 
 from ota.core.principal import CallerKind
 
-PHONE_SCOPES = frozenset({"session:read", "session:write"})
+PHONE_SCOPES = frozenset({"session:read", "session:report"})
+"""Enough to carry a session on and to end it; another one is opened by its wallet."""
 
 STAFF_ROLES = MappingProxyType(
     {
@@ -37,8 +38,9 @@ _BY_KIND = MappingProxyType(
                 "topup:read",
                 "topup:write",
                 "card:read",
+                "session:open",
                 "session:read",
-                "session:write",
+                "session:report",
             }
         ),
         CallerKind.PHONE: PHONE_SCOPES,

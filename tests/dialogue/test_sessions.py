@@ -32,6 +32,17 @@ def test_a_phone_that_lost_an_answer_reads_it_again(any_platform: Platform, then
     assert by_wallet.data == by_phone.data
 
 
+def test_a_phone_cannot_open_a_session(platform: Platform) -> None:
+    talk = topup_session(platform)
+    body = {"order_id": platform.rows("SELECT subject_id FROM session")[0][0]}
+
+    answer = platform.app.test_client().post("/v1/sessions", json=body, headers=as_phone(talk))
+
+    assert problem(answer) == (403, "scope_missing")
+    assert answer.json is not None
+    assert answer.json["details"] == {"scope": "session:open"}
+
+
 def test_a_newer_session_takes_the_place_of_the_older_one(any_platform: Platform) -> None:
     element = blank()
     order_id = any_platform.order_topup(any_platform.issue(element), AMOUNT)["order_id"]
@@ -90,10 +101,9 @@ def test_a_phones_token_speaks_for_its_own_session_only(platform: Platform) -> N
         client.get(path, headers=as_phone(first)),
         client.post(f"{path}/results", json=second.run(), headers=as_phone(first)),
         client.post(f"{path}/cancel", headers=as_phone(first)),
-        client.post("/v1/sessions", json={"order_id": order["order_id"]}, headers=as_phone(first)),
     )
 
-    assert [answer.status_code for answer in answers] == [404] * 4
+    assert [answer.status_code for answer in answers] == [404] * 3
 
 
 @pytest.mark.parametrize("path", ["/v1/topups/top_0", "/v1/products", "/v1/cards/3104870300000000006"])
@@ -173,6 +183,7 @@ HOSTILE_OPENINGS: dict[str, dict[str, Any]] = {
     "small batches": {"caps": {"max_batch": 15}},
     "large batches": {"caps": {"max_batch": 256}},
     "does not stop": {"caps": {"stop_on_sw": False}},
+    "leaves data on the card": {"caps": {"get_response": False}},
     "an unknown capability": {"caps": {"speed": 3}},
     "too much was collected": {"precollected": [{"apdu": "00A40400", "sw": "9000"}] * 65},
     "collected half a command": {"precollected": [{"apdu": "00A404", "sw": "9000"}]},

@@ -256,7 +256,7 @@ def test_a_session_token_speaks_for_one_session_and_one_element(built: wiring.Wi
     principal = built.tokens.read(token)
 
     assert (principal.kind, principal.session_id, principal.se_id) == (CallerKind.PHONE, "ses_1", "se_9")
-    assert principal.scopes == {"session:read", "session:write"}
+    assert principal.scopes == {"session:read", "session:report"}
 
 
 def test_a_token_of_another_type_or_issuer_is_refused(built: wiring.Wiring) -> None:
