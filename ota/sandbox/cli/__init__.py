@@ -8,6 +8,7 @@ from ota.sandbox.cli.cardkeys import cardkeys
 from ota.sandbox.cli.demo import demo
 from ota.sandbox.cli.element import element
 from ota.sandbox.cli.phone import phone
+from ota.sandbox.cli.simulate import simulate
 from ota.sandbox.cli.terminal import terminal
 from ota.sandbox.cli.vectors import vectors
 
@@ -27,5 +28,5 @@ def main() -> None:
     """  # noqa: D301  \b keeps click from joining the lines
 
 
-for command in (demo, element, phone, terminal, cardkeys, vectors):
+for command in (demo, element, phone, terminal, cardkeys, vectors, simulate):
     main.add_command(command)

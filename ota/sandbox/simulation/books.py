@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from ota.ledger.models import account, posting
 from ota.sandbox.simulation.cards import Card, Credit
+from ota.store.outbox import outbox
 from ota.topup.models import load_attempt, payment, topup_order
 from ota.topup.states import LIVE, AttemptState, TopupState
 
@@ -109,6 +110,12 @@ def balances(engine: sa.Engine) -> Counter[str]:
     with engine.connect() as tx:
         rows = tx.execute(query.group_by(account.c.kind)).all()
     return Counter({kind: int(fen) for kind, fen in rows})
+
+
+def jobs_waiting(engine: sa.Engine) -> int:
+    """How many jobs are still to be done."""
+    with engine.connect() as tx:
+        return int(tx.execute(sa.select(sa.func.count()).select_from(outbox)).scalar_one())
 
 
 def key_of(card: Card, credit: Credit) -> LoadKey:

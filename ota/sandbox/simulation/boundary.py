@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from ota.card.purse import Load
 from ota.core.errors import Unavailable
 from ota.core.values import Mac4
-from ota.card.purse import Load
 from ota.hsm_adapter.errors import HsmUnavailable
 from ota.hsm_adapter.keys import CardKey
 from ota.hsm_adapter.ports import Hsm
 from ota.sandbox.simulation.faults import Fault, Luck
 from ota.store.phases import Store
 
+_STALL_S: Final = (0.5, 20.0)
+
 
 class Killed(BaseException):
     """The process is dead. Nobody catches it, as nobody catches SIGKILL."""
 
 
+class Others(Protocol):
+    """The rest of the world, seen by a process in the middle of its work."""
+
+    def overtake(self) -> None:
+        """Another request is answered, if there is one."""
+        ...
+
+    def go_on(self, seconds: float) -> None:
+        """So much time passes for everybody else."""
+        ...
+
+
 class Moments:
     """What happens to one process at its instants; ``luck`` is that of the request under way."""
 
-    def __init__(self, overtake: Callable[[], None]) -> None:
+    def __init__(self, others: Others) -> None:
         self.alive = True
         self.luck: Luck | None = None
-        self._overtake = overtake
+        self._others = others
 
     def before_phase(self) -> None:
-        """Between two phases: another process may answer another request, or the database may be away."""
-        self._stay_alive()
-        if self._strikes(Fault.RACE):
-            self._overtake()
-            self._stay_alive()
+        """Between two phases: others go on, or the database is away."""
+        self._let_others_go_on()
         if self._strikes(Fault.DATABASE_DOWN):
             raise Unavailable(code="database_unavailable")
 
@@ -60,10 +71,7 @@ class Moments:
 
     def before_hsm(self) -> None:
         """The HSM is about to be asked."""
-        self._stay_alive()
-        if self._strikes(Fault.RACE):
-            self._overtake()
-            self._stay_alive()
+        self._let_others_go_on()
         if self._strikes(Fault.HSM_DOWN):
             raise HsmUnavailable
 
@@ -82,6 +90,15 @@ class Moments:
         """Be killed."""
         self.alive = False
         raise Killed
+
+    def _let_others_go_on(self) -> None:
+        """No transaction is open here: another request may be answered, or this process stands still for seconds."""
+        self._stay_alive()
+        if self._strikes(Fault.RACE):
+            self._others.overtake()
+        if self._strikes(Fault.STALL):
+            self._others.go_on(self.luck.choice.uniform(*_STALL_S) if self.luck else 0.0)
+        self._stay_alive()
 
     def _stay_alive(self) -> None:
         if not self.alive:

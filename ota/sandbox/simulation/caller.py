@@ -38,7 +38,7 @@ class Caller:
         """The caller's name."""
         return self.credentials.caller_id
 
-    def ask(  # noqa: PLR0913  a request has this many parts
+    def ask(
         self,
         luck: Luck,
         method: str,

@@ -18,7 +18,6 @@ from ota.sandbox.element.factory import ISSUER_DOMAIN, OUR_DOMAIN
 from ota.sandbox.element.keyring import KEY_SET_ROLES
 from ota.sandbox.element.purse import Pending, State
 from ota.sandbox.element.tunion import TUnion
-from ota.sandbox.test_masters import published_master
 from ota.sandbox.witness import card_key
 
 _NOT_USED: Final = KeySet(0x30, bytes(16), bytes(range(16)), bytes(range(16)))

@@ -83,13 +83,13 @@ class Errand:
 
     def _at_terminal(self, number: str) -> Steps[None]:
         terminal = Terminal(self.caller, number, self.luck)
-        self.meanwhile(self.card, self.luck)
+        self.meanwhile.happens(self.card, self.luck)
         intention = yield from terminal.begin(self.card, self.plan.amount_fen, self._key("load"))
         if intention is None:
             return
         self.intentions.append(intention)
         reply = yield from intention.pursue(self.caller, self.luck)
-        self.meanwhile(self.card, self.luck)
+        self.meanwhile.happens(self.card, self.luck)
         if reply is not None and reply.ok:
             yield from terminal.carry_out(self.card, reply.json)
 

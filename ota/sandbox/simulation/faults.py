@@ -31,6 +31,7 @@ class Fault(StrEnum):
     DATABASE_DOWN = "database_down"
     DEPLOY = "deploy"
     RACE = "race"
+    STALL = "stall"
     CLOCK_JUMP = "clock_jump"
     JOB_LATE = "job_late"
 
@@ -49,6 +50,7 @@ class Fault(StrEnum):
 
     PHONE_DIES = "phone_dies"
     PHONE_FORGETS = "phone_forgets"
+    REPORT_HELD_BACK = "report_held_back"
     LYING_STATUS = "lying_status"
     LYING_BYTES = "lying_bytes"
     FALSE_SUCCESS = "false_success"
@@ -57,7 +59,7 @@ class Fault(StrEnum):
     HOARDED_ANSWER = "hoarded_answer"
     WRONG_SEQ = "wrong_seq"
     OTHER_REPORT = "other_report"
-    TOKEN_REPLAYED = "token_replayed"  # noqa: S105  a kind of fault
+    TOKEN_REPLAYED = "token_replayed"
 
     NOTICE_LATE = "notice_late"
     NOTICE_TWICE = "notice_twice"
@@ -74,10 +76,11 @@ class Fault(StrEnum):
 
 
 _OFTEN: Final = 0.25
+_NOW_AND_THEN: Final = 0.12
 _SOMETIMES: Final = 0.08
 _RARELY: Final = 0.03
 
-RATES: Final[Mapping[Fault, float]] = {fault: _SOMETIMES for fault in Fault} | {
+RATES: Final[Mapping[Fault, float]] = dict.fromkeys(Fault, _SOMETIMES) | {
     Fault.DIES_BEFORE_COMMIT: _RARELY,
     Fault.DIES_INSIDE_COMMIT: _RARELY,
     Fault.DIES_AFTER_COMMIT: _RARELY,
@@ -87,9 +90,10 @@ RATES: Final[Mapping[Fault, float]] = {fault: _SOMETIMES for fault in Fault} | {
     Fault.HSM_DOWN: _RARELY,
     Fault.HSM_ANSWER_LOST: _RARELY,
     Fault.RACE: _OFTEN,
-    Fault.PURCHASE: _OFTEN,
-    Fault.SECOND_TERMINAL: _OFTEN,
-    Fault.SECOND_PHONE: _OFTEN,
+    Fault.STALL: _RARELY,
+    Fault.PURCHASE: _NOW_AND_THEN,
+    Fault.SECOND_TERMINAL: _NOW_AND_THEN,
+    Fault.SECOND_PHONE: _NOW_AND_THEN,
     Fault.NOTICE_LATE: _OFTEN,
     Fault.NOTICE_TWICE: _OFTEN,
     Fault.CARD_REFUSES: _RARELY,

@@ -19,7 +19,7 @@ from ota.sandbox import credentials
 from ota.sandbox.simulation.caller import Caller
 from ota.sandbox.simulation.database import Database, prepared_database
 from ota.sandbox.simulation.patching import replaced
-from ota.sandbox.simulation.process import Parts
+from ota.sandbox.simulation.process import Applications, Parts
 from ota.sandbox.simulation.schedule import START, VirtualClock
 from ota.sandbox.simulation.truth import Truth
 from ota.settings import Settings
@@ -34,6 +34,7 @@ class Installation:
     settings: Settings
     database: Database
     hsm: Hsm
+    applications: Applications
     cities: Cities
     terminals: Sequence[tuple[str, str]]
     """Callers that are terminals, and their numbers."""
@@ -41,7 +42,7 @@ class Installation:
     def parts(self, clock: VirtualClock, desk: WalletDesk) -> Parts:
         """What the processes of one run are built from, over a fresh database."""
         signer = Es256Signer.open(self.settings.data, clock)
-        return Parts(self.settings, self.database.fresh(), clock, signer, self.hsm, desk)
+        return Parts(self.settings, self.database.fresh(), clock, signer, self.hsm, desk, self.applications)
 
     def callers(self, clock: VirtualClock, truth: Truth) -> dict[str, Caller]:
         """Every wallet and terminal, by name."""
@@ -73,7 +74,7 @@ def installed(database_url: str = "") -> Iterator[Installation]:
             if caller.terminal is not None
         ]
         cities = load_cities(settings.config / "cities")
-        yield Installation(settings, database, wiring.open_hsm(settings), cities, terminals)
+        yield Installation(settings, database, wiring.open_hsm(settings), Applications(), cities, terminals)
 
 
 @contextmanager

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -21,8 +20,17 @@ from ota.sandbox.simulation.truth import Violated
 _OVER: Final = (401, 403, 404, 409)
 DONE: Final = "done"
 
-Meanwhile = Callable[[Card, Luck], None]
-"""Lets the world do something to the card between two batches."""
+
+class Meanwhile(Protocol):
+    """What others do to the card of a customer who is busy with it."""
+
+    def happens(self, card: Card, luck: Luck) -> None:
+        """Perhaps something happens now."""
+        ...
+
+    def terminal_comes(self, card: Card, luck: Luck) -> None:
+        """A terminal of another city meets the card now."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +78,13 @@ class Phone:
     def _converse(self, session: Session, answer: Json) -> Steps[str]:
         while answer["state"] == "continue":
             batch = read_batch(answer)
-            self._meanwhile(self._card, self._luck)
+            self._meanwhile.happens(self._card, self._luck)
             told = yield from self._run(batch)
-            self._meanwhile(self._card, self._luck)
+            self._meanwhile.happens(self._card, self._luck)
             self._kept = Session(session.id, session.token, lies.true_report(batch, told))
+            if self._luck.strikes(Fault.REPORT_HELD_BACK):
+                self._meanwhile.terminal_comes(self._card, self._luck)
+                yield Pause(self._luck.choice.uniform(10, 120))
             if self._luck.strikes(Fault.PHONE_DIES):
                 return "phone died"
             if self._luck.strikes(Fault.PHONE_FORGETS):

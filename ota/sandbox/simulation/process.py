@@ -11,6 +11,7 @@ import orjson
 import sqlalchemy as sa
 from flask import Flask
 
+from ota import app as app_module
 from ota import wiring
 from ota.app import create_app
 from ota.card.purse import Load
@@ -18,7 +19,7 @@ from ota.core.clock import Clock
 from ota.core.errors import OtaError
 from ota.core.values import Mac4
 from ota.hsm_adapter.ports import Hsm
-from ota.sandbox.simulation.boundary import GuardedHsm, GuardedStore, Killed, Moments
+from ota.sandbox.simulation.boundary import GuardedHsm, GuardedStore, Killed, Moments, Others
 from ota.sandbox.simulation.faults import Luck
 from ota.sandbox.simulation.patching import replaced
 from ota.settings import Settings
@@ -70,6 +71,28 @@ class Reply:
         return not self.ok and (self.status == 503 or bool(self.json.get("retryable")))
 
 
+class Applications:
+    """The Flask applications of a campaign, one for each process by its name.
+
+    Routing table and description of the API take most of the time of a start and never change, so that a restarted
+    process gets its old application with everything that the new wiring hands to it.
+    """
+
+    def __init__(self) -> None:
+        self._described: dict[str, Flask] = {}
+
+    def create(self, name: str, built: wiring.Wiring) -> Flask:
+        """The application of a process that starts."""
+        if name not in self._described:
+            self._described[name] = create_app(built)
+            return self._described[name]
+        with replaced(app_module, describe=lambda _app, _blueprints: None):
+            parts = create_app(built).extensions
+        app = self._described[name]
+        app.extensions |= {part: value for part, value in parts.items() if part.partition(".")[0] == "ota"}
+        return app
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the processes of one installation share."""
@@ -80,22 +103,23 @@ class Parts:
     signer: Signer
     hsm: Hsm
     desk: WalletDesk
+    applications: Applications
     authorised: dict[Mac4, Load] = field(default_factory=dict)
 
 
 class Process:
     """One process. When it is killed it stays dead until `start` builds everything anew."""
 
-    def __init__(self, name: str, parts: Parts, overtake: Callable[[], None]) -> None:
+    def __init__(self, name: str, parts: Parts, others: Others) -> None:
         self.name = name
         self._parts = parts
-        self._overtake = overtake
+        self._others = others
         self.busy = False
         self.start()
 
     def start(self) -> None:
         """Build the wiring and the application, as a new process does."""
-        self.moments = Moments(self._overtake)
+        self.moments = Moments(self._others)
         parts = self._parts
         store = GuardedStore(parts.engine, self.moments)
         hsm = GuardedHsm(parts.hsm, self.moments, parts.authorised)
@@ -107,7 +131,7 @@ class Process:
                 hsm=cast(Hsm, hsm),
                 desk=parts.desk,
             )
-        self.app: Flask = create_app(self.built)
+        self.app: Flask = parts.applications.create(self.name, self.built)
 
     @property
     def alive(self) -> bool:
@@ -127,11 +151,12 @@ class Process:
         finally:
             moments.luck, self.busy = None, False
 
-    def run_jobs(self, luck: Luck) -> int:
-        """Run what is due in the outbox, and the sweeps, as the job loop does; returns how many jobs were taken."""
+    def run_jobs(self, luck: Luck, *, sweep: bool) -> int:
+        """Run what is due in the outbox, as the job loop does, after the sweeps if told; how many jobs were taken."""
         self.busy, self.moments.luck = True, luck
         try:
-            self.built.runner.sweep()
+            if sweep:
+                self.built.runner.sweep()
             return self.built.runner.run_due()
         except (Killed, OtaError):
             return 0

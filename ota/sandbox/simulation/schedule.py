@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 START: Final = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
-"""When every simulation begins: a Monday, two in the afternoon in Guangdong."""
+"""When virtual time begins, unless a seed begins some hours later: a Monday, two in the afternoon in Guangdong."""
 
 Result = TypeVar("Result")
 
@@ -31,7 +31,8 @@ Act = Callable[[], None]
 class VirtualClock:
     """The platform's clock: virtual time, which may be set wrong by ``skew_s``."""
 
-    def __init__(self) -> None:
+    def __init__(self, hours_later: int = 0) -> None:
+        self._start = START + timedelta(hours=hours_later)
         self.elapsed_s = 0.0
         self.skew_s = 0.0
 
@@ -41,7 +42,7 @@ class VirtualClock:
 
     def true_now(self) -> datetime:
         """What everybody else's clock says."""
-        return START + timedelta(seconds=self.elapsed_s)
+        return self._start + timedelta(seconds=self.elapsed_s)
 
     def time_ns(self) -> int:
         """The platform's time in nanoseconds since 1970, as `time.time_ns`."""
@@ -86,6 +87,13 @@ class Schedule:
             return False
         self._do(heapq.heappop(self._heap))
         return True
+
+    def run_for(self, seconds: float) -> None:
+        """Do what is due within so many seconds."""
+        end_s = self.clock.elapsed_s + seconds
+        while self._heap and self._heap[0].at_s <= end_s:
+            self.run_next()
+        self.clock.elapsed_s = max(self.clock.elapsed_s, end_s)
 
     def overtake(self, within_s: float) -> bool:
         """Do the next request that would arrive within so many seconds, out of turn; False when there is none."""

@@ -10,6 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from ota.ledger.accounts import AccountKind
+from ota.ledger.models import business_day, journal
 from ota.sandbox.simulation import books, promises
 from ota.sandbox.simulation.books import Books, PaymentRow
 from ota.sandbox.simulation.truth import Truth, Violated
@@ -93,6 +94,7 @@ def _complaint(truth: Truth, engine: sa.Engine, seen: Books, payments: Sequence[
         _loaded_is_loaded(truth, seen)
         _returned_is_returned(truth, seen, payments)
         _books_are_true(truth, engine, payments)
+        _days_are_the_calendars(engine)
     except Violated as violated:
         return str(violated)
     return None
@@ -153,3 +155,16 @@ def _books_are_true(truth: Truth, engine: sa.Engine, payments: Sequence[PaymentR
             raise Violated(
                 "the books are true", f"{kind}: {held[kind]} instead of {expected.get(kind, 0)} fen"
             )
+
+
+def _days_are_the_calendars(engine: sa.Engine) -> None:
+    """Promise 1, per business day: what happened stands on the day that holds its moment."""
+    holds = sa.and_(business_day.c.starts_at <= journal.c.at, business_day.c.ends_at > journal.c.at)
+    elsewhere = (
+        sa.select(journal.c.id)
+        .join(business_day, business_day.c.day == journal.c.business_day)
+        .where(sa.not_(holds), business_day.c.closed_at.is_(None))
+    )
+    with engine.connect() as tx:
+        if tx.execute(elsewhere.limit(1)).first() is not None:
+            raise Violated("a business day is the calendar's", "a journal stands on another day")

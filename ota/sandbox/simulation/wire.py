@@ -43,6 +43,8 @@ class Wire:
         self._trace = trace
         self._watch = watch
         self.processes: Sequence[Process] = ()
+        self.arrived = 0
+        """How many requests have reached a process."""
 
     def carry(self, request: Request, resume: Resume) -> None:
         """Send a request; the caller goes on with the answer, or with None when its patience is over."""
@@ -61,6 +63,10 @@ class Wire:
         if any(process.alive and not process.busy for process in self.processes):
             self._schedule.overtake(within_s=5.0)
 
+    def go_on(self, seconds: float) -> None:
+        """One process stands still in the middle of its work; everybody else goes on."""
+        self._schedule.run_for(seconds)
+
     def _send(self, request: Request, call: _Call, delay_s: float) -> None:
         self._schedule.after(delay_s, partial(self._arrive, request, call), urgent=True)
 
@@ -69,6 +75,7 @@ class Wire:
         if process is None:
             self._trace.note(request.luck.actor, f"{_name(request)} finds no process")
             return
+        self.arrived += 1
         reply = process.handle(request)
         if not process.alive:
             self._schedule.after(_RESTART_S, process.start)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import count
 from random import Random
 from typing import Final
 
 from ota.cities.profile import City
 from ota.sandbox.element import Algorithm
 from ota.sandbox.simulation import books, gate, promises
+from ota.sandbox.simulation.bystanders import Bystanders
 from ota.sandbox.simulation.cards import Card, make_card
 from ota.sandbox.simulation.errands import Errand, Plan
 from ota.sandbox.simulation.faults import Dice, Fault, Luck, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
-from ota.sandbox.simulation.phone import Phone
 from ota.sandbox.simulation.process import Process
 from ota.sandbox.simulation.promises import AnswerWatch
 from ota.sandbox.simulation.refund_desk import RefundDesk
@@ -31,10 +31,13 @@ CITIES: Final = ("guangzhou", "foshan", "shaoguan")
 WALLETS: Final = ("sandbox-wallet", "sandbox-wallet-2")
 _PROCESSES: Final = 2
 _SERIALS: Final = 8_000_000_000
-_CHECK_EVERY: Final = 4
+_CHECK_EVERY: Final = 3
+"""So many requests may pass until the promises are looked at again."""
 _MOST_EVENTS: Final = 50_000
 _SKEWS_S: Final = (-290.0, 0.0, 290.0)
+_SWEEP_EVERY: Final = 10
 _VISITS_OF_A_CARD: Final = 60
+_LAST_JOBS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ class World:
 
     def __init__(self, installation: Installation, scenario: Scenario, *, keep_lines: bool = False) -> None:
         self.scenario = scenario
-        self.clock = VirtualClock()
+        self._random = Random(f"{scenario.seed} world")
+        self.clock = VirtualClock(hours_later=self._random.randrange(24))
         self.trace = Trace(self.clock, keep=keep_lines)
         self.dice = Dice(scenario)
         self.truth = Truth()
@@ -77,13 +81,11 @@ class World:
         self.wire = Wire(self.schedule, self.trace, watch)
         self.schedule.carry_by(self.wire.carry)
         self.processes = [
-            Process(f"process {number}", self.parts, self.wire.overtake)
-            for number in range(1, _PROCESSES + 1)
+            Process(f"process {number}", self.parts, self.wire) for number in range(1, _PROCESSES + 1)
         ]
         self.wire.processes = self.processes
         self.callers = installation.callers(self.clock, self.truth)
         self._terminals = installation.terminals
-        self._random = Random(f"{scenario.seed} world")
         self.truth.cards = self._make_cards([installation.cities.by_name(name) for name in CITIES])
         self.errands = [self._errand(number) for number in scenario.orders]
         self._at_work = 0
@@ -121,10 +123,12 @@ class World:
 
     def _run_until_idle(self) -> None:
         """Everything that is planned, with a look at the promises every few steps."""
-        for number in range(_MOST_EVENTS):
+        checked = 0
+        for _ in range(_MOST_EVENTS):
             if not self.schedule.run_next():
                 break
-            if number % _CHECK_EVERY == 0:
+            if self.wire.arrived - checked >= _CHECK_EVERY:
+                checked = self.wire.arrived
                 self._check()
         else:
             raise Violated("everything comes to an end", f"{_MOST_EVENTS} events and no end")
@@ -143,14 +147,16 @@ class World:
 
     def _work_off_jobs(self, luck: Luck) -> Steps[None]:
         """The job loop of the processes."""
-        while self._at_work:
+        for number in count():
+            if not self._at_work:
+                return
             process = next((each for each in self.processes if each.alive and not each.busy), None)
             if process is not None and not luck.strikes(Fault.JOB_LATE):
-                self._run_jobs(process, luck)
+                self._run_jobs(process, luck, sweep=number % _SWEEP_EVERY == 0)
             yield Pause(luck.choice.uniform(20, 90))
 
-    def _run_jobs(self, process: Process, luck: Luck) -> None:
-        taken = process.run_jobs(luck)
+    def _run_jobs(self, process: Process, luck: Luck, *, sweep: bool) -> None:
+        taken = process.run_jobs(luck, sweep=sweep)
         if taken:
             self.trace.note(process.name, f"{taken} jobs")
         if not process.alive:
@@ -163,33 +169,12 @@ class World:
             if luck.strikes(Fault.DEPLOY):
                 self.trace.note("operator", "deploys")
                 for process in self.processes:
-                    process.start()
+                    if not process.busy:  # one that is busy is given the time to finish
+                        process.start()
             if luck.strikes(Fault.CLOCK_JUMP):
                 self.clock.skew_s = luck.choice.choice(_SKEWS_S)
                 self.trace.note("operator", f"the platform's clock is off by {self.clock.skew_s:.0f} s")
             yield Pause(luck.choice.uniform(60, 400))
-
-    def _meanwhile(self, errand: int, card: Card, luck: Luck) -> None:
-        """What others do to a card while a customer is busy with it."""
-        if luck.strikes(Fault.PURCHASE):
-            amount = luck.choice.randint(1, 1500)
-            paid = gate.debit(card, amount, self.clock.true_now())
-            self.trace.note(luck.actor, f"a gate takes {amount} fen: {paid}")
-        if luck.strikes(Fault.SECOND_TERMINAL):
-            self._begin(self._second_terminal(card, luck), luck.choice.uniform(0, 60))
-        if luck.strikes(Fault.SECOND_PHONE):
-            self._begin(self._second_phone(errand, card, luck), luck.choice.uniform(0, 60))
-
-    def _second_terminal(self, card: Card, luck: Luck) -> Steps[None]:
-        caller, number = luck.choice.choice(self._terminals)
-        yield from Terminal(self.callers[caller], number, luck).resume(card)
-
-    def _second_phone(self, number: int, card: Card, luck: Luck) -> Steps[None]:
-        """Another phone of the same customer opens the order too."""
-        errand = next(each for each in self.errands if each.plan.number == number)
-        if errand.order_id is not None:
-            phone = Phone(errand.caller, card, luck, lambda _card, _luck: None)
-            yield from phone.visit(errand.order_id)
 
     # Calm ----------------------------------------------------------------------------------------------------------
 
@@ -228,10 +213,13 @@ class World:
         stuck[card.number.digits] = ending
 
     def _settle_jobs(self) -> Steps[None]:
+        """Refunds that met a silent wallet wait up to an hour; in the end no job is left."""
         luck = self.dice.luck("last jobs")
-        for _ in range(4):
-            yield Pause(200.0)
-            self._run_jobs(self.processes[0], luck)
+        for number in range(_LAST_JOBS):
+            self._run_jobs(self.processes[0], luck, sweep=number % 3 == 0)
+            if not books.jobs_waiting(self.parts.engine):
+                return
+            yield Pause(600.0)
 
     # Making the world ----------------------------------------------------------------------------------------------
 
@@ -249,15 +237,25 @@ class World:
         card = luck.choice.choice(self.truth.cards)
         wallet, rival = luck.choice.sample(WALLETS, 2)
         terminal, terminal_number = luck.choice.choice(self._terminals)
-        return Errand(
+        caller = self.callers[terminal if plan.at_terminal else wallet]
+        around = Bystanders(
+            self._begin,
+            self.trace,
+            self.clock,
+            [(self.callers[name], digits) for name, digits in self._terminals],
+            caller,
+        )
+        errand = Errand(
             plan=plan,
             card=card,
-            caller=self.callers[terminal if plan.at_terminal else wallet],
+            caller=caller,
             luck=luck,
-            meanwhile=partial(self._meanwhile, number),
+            meanwhile=around,
             rival=self.callers[rival],
             terminal_number=terminal_number if plan.at_terminal else None,
         )
+        around.order_of = lambda: errand.order_id
+        return errand
 
     def _note_ending(self) -> None:
         """The end state belongs to the fingerprint."""

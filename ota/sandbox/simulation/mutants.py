@@ -1,0 +1,45 @@
+"""Rules that are known to be wrong, put into the product from outside: the simulation must find each of them.
+
+The product has no switch for any of this. A mutant replaces one rule by the wrong one that somebody could have written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final
+
+from ota.sandbox.simulation.mutations import loads, payments, sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One wrong rule: what it says, and how it is put in the place of the right one for a while."""
+
+    name: str
+    rule: str
+    put_in: Callable[[], AbstractContextManager[None]]
+
+
+_ALL: Final = (
+    Mutant("balance-comparison", "a load arrived if the balance has grown by it", loads.balance_comparison),
+    Mutant("time-out-refund", "a load that nobody reported is refunded after a while", loads.time_out_refund),
+    Mutant(
+        "stale-init-accepted", "any answer to INITIALIZE FOR LOAD counts, however old", loads.stale_answer
+    ),
+    Mutant("challenge-answered-twice", "a challenge stays open after its answer", loads.challenge_twice),
+    Mutant("mac2-before-commit", "MAC2 leaves while its attempt is still being written", loads.mac2_early),
+    Mutant("tac-unchecked", "any TAC proves a load", loads.tac_unchecked),
+    Mutant("card-lock-removed", "a load is decided on what was read before the lock", loads.no_card_lock),
+    Mutant("posting-not-unique", "a repeated notice is booked again", payments.posting_not_unique),
+    Mutant("notice-amount-unchecked", "whatever was paid pays the order", payments.amount_unchecked),
+    Mutant("yuan-as-float", "amounts are yuan in floating point on their way", payments.yuan_as_float),
+    Mutant(
+        "day-cut-by-wall-clock", "the business day is the date on the server's clock", payments.wall_clock_day
+    ),
+    Mutant("replay-store-off", "a proof may be used again", sessions.replay_store_off),
+    Mutant("seq-unchecked", "a report answers whatever batch is waiting", sessions.seq_unchecked),
+)
+
+MUTANTS: Final[Mapping[str, Mutant]] = {mutant.name: mutant for mutant in _ALL}
