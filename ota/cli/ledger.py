@@ -49,17 +49,17 @@ def check(*, as_json: bool, **installation: Any) -> None:
 
 
 @ledger.command(name="suspense")
-@click.option(
-    "--older-than-h", type=click.FloatRange(0), default=0, help="Only what has waited longer, hours."
-)
+@click.option("--older-than-h", type=click.FloatRange(0), help="Only what has waited longer, hours.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object: total_fen, items.")
 @installation_options
 @told_plainly
-def show_suspense(*, older_than_h: float, as_json: bool, **installation: Any) -> None:
+def show_suspense(*, older_than_h: float | None, as_json: bool, **installation: Any) -> None:
     """List captured money whose place is not final: its age, the reason, and who must act."""
     now = SystemClock().now()
     with closing(wiring.open_store(load_settings(**installation))) as store, store.read() as tx:
-        found = [item for item in suspense.items(tx) if item.age(now) >= timedelta(hours=older_than_h)]
+        found = suspense.items(tx)
+    if older_than_h is not None:
+        found = [item for item in found if item.age(now) >= timedelta(hours=older_than_h)]
     if as_json:
         listed = [_plain(item, now) for item in found]
         click.echo(json.dumps({"total_fen": sum(item.amount_fen for item in found), "items": listed}))
