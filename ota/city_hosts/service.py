@@ -31,7 +31,7 @@ from ota.core.clock import Clock
 from ota.core.errors import InvalidValue
 from ota.core.values import CardNumber, Mac4
 from ota.hsm_adapter.routing import PROVINCE
-from ota.registry import cards
+from ota.registry import cards, numbers
 from ota.store.phases import Store
 from ota.topup import attempts
 
@@ -152,6 +152,7 @@ class CityLoads:
             _require_same(earlier, wanted)
             return
         known.require_usable()
+        numbers.require_issued(tx, wanted.card)
         assert wanted.load.at is not None  # noqa: S101  the schema asks for host_time
         if abs(wanted.load.at.to_utc() - now) > OFF:
             raise InvalidValue("host_time", f"within {OFF.seconds // 60} minutes of now, in local time")
