@@ -68,20 +68,18 @@ _libraries: dict[str, Library] = {}
 
 def library(module: Path | str) -> Library:
     """The library of this path, the same for every token in it."""
+    if not _libraries:
+        atexit.register(_at_exit)
     return _libraries.setdefault(os.path.realpath(module), Library(str(module)))
+
+
+def _at_exit() -> None:
+    """Finalise on the token's thread: the interpreter's end would do it on another."""
+    with suppress(OtaError):
+        token_thread().run(_stop_all, _PATIENCE_AT_EXIT_S)
 
 
 def _stop_all() -> None:
     for each in _libraries.values():
         if each.generation:  # it was loaded
             each.stop()
-
-
-def _at_exit() -> None:
-    """Finalise on the token's thread: the interpreter's end would do it on another."""
-    if _libraries:
-        with suppress(OtaError):
-            token_thread().run(_stop_all, _PATIENCE_AT_EXIT_S)
-
-
-atexit.register(_at_exit)

@@ -238,6 +238,14 @@ def test_a_fault_in_between_leaves_no_key_twice(fresh: TokenPlace, monkeypatch: 
     assert len(keys_of(fresh).entries()) == 2
 
 
+def test_a_mark_that_a_crash_left_without_its_key_is_taken_over(fresh: TokenPlace) -> None:
+    put(fresh, mark_of(LOAD, {"state": "active", "test": False}))
+
+    (entry,) = keys_of(fresh).add({LOAD: SECRET}, test=False)
+
+    assert (entry.state, entry.test) == (KeyState.ACTIVE, False)
+
+
 def test_a_session_of_operations_cannot_write(fresh: TokenPlace) -> None:
     from ota.hsm_adapter.pkcs11.errors import TokenUnavailable
 

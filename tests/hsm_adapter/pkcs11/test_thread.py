@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ota.hsm_adapter.pkcs11.errors import TokenUnavailable
-from ota.hsm_adapter.pkcs11.thread import TokenThread
+from ota.hsm_adapter.pkcs11.thread import TokenThread, _Current
 
 
 def test_all_work_is_done_by_one_thread_whoever_hands_it_in() -> None:
@@ -47,3 +47,13 @@ def test_a_caller_does_not_wait_longer_than_its_deadline_and_what_was_not_begun_
     slow.join()
 
     assert thread.run(lambda: list(done), 5) == []
+
+
+def test_a_forked_process_has_a_thread_of_its_own() -> None:
+    current = _Current()
+    parents = current.thread
+
+    current.renew()
+
+    assert current.thread is not parents
+    assert current.thread.run(lambda: 1, 5) == 1
