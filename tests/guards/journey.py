@@ -51,6 +51,14 @@ class Holder:
     card_no: str = ""
 
     def __post_init__(self) -> None:
+        self._meet()
+
+    def connect(self, connection: Connection) -> None:
+        """Go on over another connection, to a server that was started again."""
+        self.api = Api(connection)
+        self._meet()
+
+    def _meet(self) -> None:
         reader = Reader(ElementTransport(self.element), self.spoken.append)
         wallet = WalletServer(Caller(self.api, credentials.wallet()))
         self.user = PhoneUser(reader, Phone(reader, self.api), wallet, Wishes())

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
-from flask import Flask
 
-from ota import wiring
-from ota.app import create_app
 from ota.card.keys import Algorithm
-from ota.card.purse import Load
-from ota.cli.preparation import prepare
-from ota.core.clock import SystemClock
-from ota.core.values import Mac4
-from ota.hsm_adapter.keys import CardKey
-from ota.hsm_adapter.software import SoftwareHsm
 from ota.hsm_adapter.software.published import globalplatform_key
-from ota.sandbox.connection import HttpConnection, Reply
-from ota.settings import load
-from ota.web.logs import MaskingFormatter
+from ota.sandbox.connection import HttpConnection
 from tests.app.server import ServerProcess
 from tests.guards.canaries import Canaries, halves, leaks, spellings
-from tests.guards.journey import keys_of, new_holder, whole_journey, words_of
+from tests.guards.journey import Holder, keys_of, new_holder, whole_journey, words_of
+from tests.guards.planted import FAULTS, KEEPS_CARD_KEYS, Talkative, leaks_of_a_platform
 from tests.guards.process_memory import family, found_in_memory
 from tests.guards.source import ROOT
-from tests.hsm_adapter import reference
+from tests.tokens import Token, make_token
 
 LOADS = 1_000
 HOLDERS = 4
@@ -44,8 +31,15 @@ def canary_server(data: Path, **environ: str) -> Iterator[tuple[ServerProcess, C
     """``ota serve`` whose card keys nobody published."""
     canaries = Canaries.put_into(data)
     server = ServerProcess(data, **environ)
-    try:
+    with ended(server):
         yield server, canaries
+
+
+@contextmanager
+def ended(server: ServerProcess) -> Iterator[None]:
+    """Stop the server at the end."""
+    try:
+        yield
     finally:
         server.stop()
 
@@ -65,24 +59,80 @@ def test_no_log_of_a_journey_shows_a_key_a_card_a_token_or_a_mac(tmp_path: Path)
 @pytest.mark.timeout(600)
 def test_no_key_stays_in_a_web_process_after_a_thousand_loads(tmp_path: Path) -> None:
     """What stays with the software backend are schedules of city keys inside OpenSSL: docs/operations.md."""
-    with (
-        canary_server(tmp_path / "data") as (server, canaries),
-        closing(HttpConnection(server.url)) as connection,
-    ):
-        holders = [new_holder(connection, scp) for scp in ("02", "03") * (HOLDERS // 2)]
-        for holder in holders:
-            holder.get_card("guangzhou")
-        for number in range(LOADS):
-            holders[number % HOLDERS].top_up(100)
+    data = tmp_path / "data"
+    with canary_server(data) as (server, canaries), closing(HttpConnection(server.url)) as connection:
+        holders = issued(connection)
+        load_often(holders)
         keys = canaries.keys(holder.card_no for holder in holders)
-        keys["key-encryption key"] = (tmp_path / "data" / "kek").read_bytes()
+        keys["key-encryption key"] = (data / "kek").read_bytes()
 
-        found = {pid: found_in_memory(pid, halves(keys)) for pid in family(server.process.pid)}
-        control = [found_in_memory(pid, [("constant", KNOWN)]) for pid in found]
+        assert_in_no_process(server, keys)
 
-    assert sum(len(holder.spoken) for holder in holders) > LOADS
-    assert ["constant"] in control  # the search finds what is there
-    assert {pid: names for pid, names in found.items() if names} == {}
+
+@pytest.mark.timeout(600)
+def test_no_key_stays_in_a_web_process_that_loads_with_a_token(
+    tmp_path: Path, pkcs11_module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    with canary_server(data) as (server, canaries), closing(HttpConnection(server.url)) as connection:
+        holders = issued(connection)
+    monkeypatch.setenv("SOFTHSM2_CONF", "")  # so that it is put back after make_token
+    environ = filled_token(make_token(pkcs11_module, tmp_path), canaries, tmp_path / "pin")
+
+    server = ServerProcess(data, **environ)
+    with ended(server), closing(HttpConnection(server.url)) as connection:
+        for holder in holders:
+            holder.connect(connection)
+        load_often(holders)
+
+        assert_in_no_process(server, canaries.keys(holder.card_no for holder in holders))
+
+
+def issued(connection: HttpConnection) -> list[Holder]:
+    """Holders with cards by both protocols."""
+    holders = [new_holder(connection, scp) for scp in ("02", "03") * (HOLDERS // 2)]
+    for holder in holders:
+        holder.get_card("guangzhou")
+    return holders
+
+
+def load_often(holders: list[Holder]) -> None:
+    for number in range(LOADS):
+        holders[number % len(holders)].top_up(100)
+
+
+def assert_in_no_process(server: ServerProcess, keys: Mapping[str, bytes]) -> None:
+    """No half of a key is in the memory of a server's processes; the search finds what is there."""
+    pids = family(server.process.pid)
+    found = {name for pid in pids for name in found_in_memory(pid, halves(keys))}
+    control = {name for pid in pids for name in found_in_memory(pid, [("constant", KNOWN)])}
+    assert control == {"constant"}
+    assert found == set()
+
+
+def filled_token(token: Token, canaries: Canaries, pin_file: Path) -> dict[str, str]:
+    """Put the canaries that a token can hold onto it, in a process of its own; the settings that name it."""
+    pin_file.write_text(token.user_pin)
+    pin_file.chmod(0o600)
+    program = (
+        "import sys; from pathlib import Path; from ota.hsm_adapter.keys import KeyRef; "
+        "from ota.hsm_adapter.pkcs11 import TokenPlace; "
+        "from ota.hsm_adapter.pkcs11.administration import TokenKeys; "
+        "module, label, pin = sys.argv[1:]; lines = [line.split() for line in sys.stdin]; "
+        "keys = TokenKeys(TokenPlace(Path(module), label, Path(pin)), environment='development'); "
+        "keys.add({KeyRef.parse(name): bytes.fromhex(key) for name, key in lines}, test=False)"
+    )
+    lines = "".join(
+        f"{ref} {key.hex()}\n" for ref, key in canaries.masters.items() if ref.algorithm is Algorithm.TDES
+    )
+    command = [sys.executable, "-c", program, token.module, token.label, str(pin_file)]
+    subprocess.run(command, input=lines.encode(), check=True, cwd=ROOT)
+    return {
+        "OTA_HSM_BACKEND": "pkcs11",
+        "OTA_HSM_PKCS11_MODULE": token.module,
+        "OTA_HSM_PKCS11_TOKEN": token.label,
+        "OTA_HSM_PIN_FILE": str(pin_file),
+    }
 
 
 KNOWN = bytes.fromhex("0A02A6D687406DCF")
@@ -108,20 +158,6 @@ def test_a_key_that_a_process_keeps_is_found_in_its_memory(kept: str) -> None:
     assert found == ["key [0:8]", "key [16:24]", "key [24:32]", "key [8:16]"]
 
 
-KEEPS_CARD_KEYS = """
-from ota.hsm_adapter.software.cardkeys import CardKeys
-
-kept, derive = [], CardKeys.derive
-
-def careless(self, key, operation):
-    card_key = derive(self, key, operation)
-    kept.append(bytes(card_key))
-    return card_key
-
-CardKeys.derive = careless
-"""
-
-
 def test_a_planted_fault_is_found_in_the_memory_of_a_web_process(tmp_path: Path) -> None:
     (tmp_path / "fault").mkdir()
     (tmp_path / "fault" / "sitecustomize.py").write_text(KEEPS_CARD_KEYS)  # every process begins with it
@@ -138,39 +174,6 @@ def test_a_planted_fault_is_found_in_the_memory_of_a_web_process(tmp_path: Path)
     assert not any(name.startswith(("master", "city")) for name in found)
 
 
-Fault = Callable[["Talkative", CardKey, Mac4], str]
-
-
-class Talkative:
-    """An HSM whose author wanted to see what happens: each fault is one that was made somewhere."""
-
-    def __init__(self, hsm: SoftwareHsm, canaries: Canaries, fault: Fault) -> None:
-        self._hsm = hsm
-        self.canaries = canaries
-        self._fault = fault
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._hsm, name)
-
-    def authorise_load(self, key: CardKey, load: Load) -> Mac4:
-        mac2 = self._hsm.authorise_load(key, load)
-        logging.getLogger("ota.planted").debug("authorised with %s", self._fault(self, key, mac2))
-        return mac2
-
-    def derived(self, key: CardKey, levels: int) -> bytes:
-        """What the key's path leads to so far."""
-        master = self.canaries.masters[key.ref]
-        return reference.diversified(key.ref.algorithm, master, key.path[:levels])
-
-
-FAULTS: Mapping[str, tuple[Fault, str]] = {
-    "master in hexadecimal": (lambda hsm, key, _: hsm.derived(key, 0).hex().upper(), "master"),
-    "city key as a repr": (lambda hsm, key, _: repr(hsm.derived(key, 1)), "city"),
-    "half a card key as numbers": (lambda hsm, key, _: str(list(hsm.derived(key, 2)[8:])), "card 3"),
-    "MAC2": (lambda _hsm, _key, mac2: mac2.value.hex(), "MAC2"),
-}
-
-
 @pytest.mark.parametrize("planted", FAULTS)
 def test_a_planted_fault_is_found_in_the_log(tmp_path: Path, planted: str) -> None:
     fault, expected = FAULTS[planted]
@@ -182,45 +185,6 @@ def test_a_planted_fault_is_found_in_the_log(tmp_path: Path, planted: str) -> No
 
 def test_a_platform_without_a_planted_fault_is_clean(tmp_path: Path) -> None:
     assert leaks_of_a_platform(tmp_path, lambda hsm, _: hsm) == []
-
-
-def leaks_of_a_platform(folder: Path, dress: Callable[[SoftwareHsm, Canaries], Any]) -> list[str]:
-    """Run the journey on a platform in this process, everything logged at DEBUG, and search the log."""
-    data = folder / "data"
-    canaries = Canaries.put_into(data)
-    settings = load(environ={}, overrides={"data": str(data)})
-    prepare(settings, SystemClock().now())
-    hsm = SoftwareHsm.open(data, environment=settings.environment)
-    built = wiring.build(settings, hsm=dress(hsm, canaries))
-    with closing(built.store), logged_at_debug() as log:
-        holders, overheard = whole_journey(InProcess(create_app(built)))
-    return leaks(log.getvalue(), keys_of(holders, canaries), words_of(holders, overheard))
-
-
-class InProcess:
-    """HTTP without a socket."""
-
-    def __init__(self, app: Flask) -> None:
-        self._client = app.test_client()
-
-    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
-        answer = self._client.open(path, method=method, headers=dict(headers), data=body)
-        return Reply(answer.status_code, answer.data, {k.lower(): v for k, v in answer.headers.items()})
-
-
-@contextmanager
-def logged_at_debug() -> Iterator[StringIO]:
-    """Everything that is logged meanwhile, as `ota.web.logs` would write it."""
-    root, log = logging.getLogger(), StringIO()
-    handler, level = logging.StreamHandler(log), root.level
-    handler.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    try:
-        yield log
-    finally:
-        root.setLevel(level)
-        root.removeHandler(handler)
 
 
 @pytest.mark.parametrize("number", range(10))
