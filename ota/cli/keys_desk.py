@@ -119,22 +119,27 @@ def key_ref(_context: click.Context, _parameter: click.Parameter, value: str) ->
         raise click.BadParameter(str(error)) from None
 
 
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PASSPHRASE: Final = click.option(
+    "--passphrase-file",
+    type=_FILE,
+    help="Read the administrator's passphrase from this file (mode 0600) instead of asking.",
+)
+_PIN: Final = click.option(
+    "--pin-file",
+    type=_FILE,
+    help="With a token: the PIN of who administers it. [default: hsm.pin_file]",
+)
+
+
+def looking_options(command: Command) -> Command:
+    """Add the installation's options and the token's PIN."""
+    return installation_options(_PIN(command))
+
+
 def credential_options(command: Command) -> Command:
-    """Add the installation's options and those of who may change keys."""
-    for option in (
-        click.option(
-            "--passphrase-file",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="Read the administrator's passphrase from this file (mode 0600) instead of asking.",
-        ),
-        click.option(
-            "--pin-file",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="With a token: the PIN of who administers it. [default: hsm.pin_file]",
-        ),
-    ):
-        command = option(command)
-    return installation_options(command)
+    """Add those of who may change keys, too."""
+    return looking_options(_PASSPHRASE(command))
 
 
 def read_passphrase(file: Path) -> str:

@@ -128,9 +128,10 @@ def _persistently(step: Callable[[], None]) -> None:
     """Let an officer try again after a slip, a few times."""
     for left in reversed(range(_TRIES)):
         try:
-            return step()
+            step()
         except CeremonyRefused as slip:
             if not left:
                 raise
             click.echo(f"{slip} {slip.message['zh-CN']}", err=True)
-    return None
+        else:
+            return

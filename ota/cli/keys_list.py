@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ota.cli.installation import load_settings, told_plainly
-from ota.cli.keys_desk import KeyDesk, credential_options
+from ota.cli.keys_desk import KeyDesk, looking_options
 from ota.cli.keys_uses import Uses, uses_of_keys
 from ota.hsm_adapter.keys import KeyRef
 from ota.hsm_adapter.ports import KeyEntry
@@ -27,18 +27,16 @@ _NOBODY = Uses()
     is_flag=True,
     help="Print one object: administrator, generation, keys, missing.",
 )
-@credential_options
+@looking_options
 @told_plainly
-def list_keys(
-    *, as_json: bool, passphrase_file: Path | None, pin_file: Path | None, **installation: Any
-) -> None:
+def list_keys(*, as_json: bool, pin_file: Path | None, **installation: Any) -> None:
     """Show names, states, check values and test marks of all keys, which cities and security domains use them,
     and which keys the configuration names that are not there. No key is shown: there is no command that does.
 
     A name is owner/role/version/algorithm, such as province/load/1/3DES.
     """  # noqa: D205  click shows the first paragraph in lists of commands
     settings = load_settings(**installation)
-    desk = KeyDesk(settings, passphrase_file=passphrase_file, pin_file=pin_file)
+    desk = KeyDesk(settings, pin_file=pin_file)
     entries, uses = desk.entries(), uses_of_keys(settings)
     there = {entry.ref for entry in entries}
     missing = sorted((ref for ref in uses if ref not in there), key=str)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TextIO
 
 import click
 
-from ota.cli.installation import load_settings, told_plainly
+from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.cli.keys_desk import KeyDesk, credential_options, key_ref, read_passphrase
 from ota.cli.keys_uses import uses_of_keys
+from ota.core.clock import SystemClock
 from ota.hsm_adapter.ceremony.transcript import facts_of_entry, read_transcript
 from ota.hsm_adapter.keys import KeyRef, KeyState
 from ota.hsm_adapter.pkcs11.provisioning import provision_token
+from ota.hsm_adapter.signing import Es256Signer
 from ota.hsm_adapter.test_keys import provision_test_keys
+
+_MOST: Final = 8192
+"""Characters of a transcript."""
 
 
 @click.command()
@@ -118,13 +123,11 @@ def provision_test(*, passphrase_file: Path | None, pin_file: Path | None, **ins
 
 @click.command()
 @click.argument("file", type=click.File(encoding="ascii", errors="replace"))
-@credential_options
+@installation_options
 @told_plainly
-def transcript(
-    file: Any, *, passphrase_file: Path | None, pin_file: Path | None, **installation: Any
-) -> None:
+def transcript(file: TextIO, **installation: Any) -> None:
     """Check that this platform signed the transcript in FILE and print what it says, as JSON (仪式记录)."""
     settings = load_settings(**installation)
-    desk = KeyDesk(settings, passphrase_file=passphrase_file, pin_file=pin_file)
-    told = read_transcript(file.read(8192), desk.signer, settings.tokens.audience)
+    signer = Es256Signer.open(settings.data, SystemClock())
+    told = read_transcript(file.read(_MOST), signer, settings.tokens.audience)
     click.echo(json.dumps(told, ensure_ascii=False, indent=2))

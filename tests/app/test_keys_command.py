@@ -438,7 +438,8 @@ def on_token(tmp_path: Path, pkcs11_token: Token, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OTA_HSM_BACKEND", "pkcs11")
     monkeypatch.setenv("OTA_HSM_PKCS11_MODULE", pkcs11_token.module)
     monkeypatch.setenv("OTA_HSM_PKCS11_TOKEN", pkcs11_token.label)
-    found = Installation(tmp_path / "data", "--pin-file", str(pin))
+    monkeypatch.setenv("OTA_HSM_PIN_FILE", str(pin))
+    found = Installation(tmp_path / "data")
     assert found.keys("appoint", "--new-passphrase-file", found.passphrase).exit_code == 0
     return found
 
@@ -448,10 +449,16 @@ def fresh_name() -> str:
     return f"{new_id('t').replace('_', '-')}/load/7/3DES"
 
 
-def test_a_ceremony_fills_a_token(on_token: Installation) -> None:
+def test_a_ceremony_fills_a_token(
+    on_token: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = fresh_name()
 
-    stored = on_token.hold(key)
+    administration = tmp_path / "pin"
+    monkeypatch.setenv("OTA_HSM_PIN_FILE", str(tmp_path / "a server's pin"))
+
+    stored = on_token.hold(key, "--pin-file", str(administration))
+    monkeypatch.setenv("OTA_HSM_PIN_FILE", str(administration))
     moved = on_token.keys("state", key, "active")
 
     assert (stored.exit_code, moved.exit_code) == (0, 0), stored.output + moved.output
@@ -487,3 +494,31 @@ def test_test_keys_are_provisioned_on_a_token(on_token: Installation) -> None:
     assert first.exit_code == 0, first.output
     assert "0 test keys added" in again.output
     assert on_token.entry("province/load/1/3DES")["test"]
+
+
+@pytest.fixture
+def production(tmp_path: Path, on_token: Installation, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """An installation with every setting that production wants; its token is not opened by these tests."""
+    for name, value in {
+        "DATABASE_URL": "postgresql+psycopg://nobody@localhost/none",
+        "REDIS_URL": "redis://localhost",
+        "TOKENS_AUDIENCE": "https://ota.example",
+        "SERVER_BEHIND_TLS_PROXY": "true",
+    }.items():
+        monkeypatch.setenv(f"OTA_{name}", value)
+    (tmp_path / "production").mkdir()
+    found = Installation(tmp_path / "production" / "data", *on_token.options, "--environment", "production")
+    assert found.appoint().exit_code == 0
+    return found
+
+
+def test_a_production_ceremony_takes_secrets_and_no_test_keys(production: Installation) -> None:
+    secret = production.hold(TRANSPORT, components=(SECOND, THIRD))
+    marked = production.hold("foshan/transport/2/AES-128", "--test", components=(SECOND, THIRD))
+    published = production.keys("provision-test")
+
+    assert secret.exit_code == 0, secret.output
+    assert (marked.exit_code, published.exit_code) == (1, 1)
+    assert "test keys" in marked.output
+    assert "component" not in marked.output, "refused before anybody types anything"
+    assert [told["outcome"] for told in production.transcripts()[-2:]] == ["test_keys_in_production"] * 2
