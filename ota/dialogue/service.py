@@ -124,7 +124,7 @@ class Sessions:
         self._plans[plan].may_open(caller, subject_id)
         talk = Talk(new_id("ses"), subject_id, caller, opening)
         step = self._plans[plan].open(talk)
-        answer = self._answer(talk.session_id, 0, step)
+        answer = self._answer(talk, 0, step)
         conversation = Conversation(
             id=talk.session_id,
             plan=step.plan or plan,
@@ -167,7 +167,7 @@ class Sessions:
         owner = Principal(CallerKind.WALLET, session.caller_id)
         talk = Talk(session_id, session.subject_id, owner, session.opening, session.context)
         step = self._plans[session.plan].advance(talk, batch, checked)
-        answer = self._answer(session_id, message.seq, step)
+        answer = self._answer(talk, message.seq, step)
         if self._commit(session, step, message.digest, answer):
             return answer
         return self.report(caller, session_id, message)  # another process took this very report meanwhile
@@ -216,9 +216,10 @@ class Sessions:
             conversations.keep(tx, session.id, session.seq, digest, answer, now)
         return True
 
-    def _answer(self, session_id: str, seq: int, step: Step) -> bytes:
+    def _answer(self, talk: Talk, seq: int, step: Step) -> bytes:
+        session_id = talk.session_id
         if step.event is SessionEvent.BATCH_SENT:
-            return next_batch(session_id, seq + 1, step)
+            return next_batch(session_id, seq + 1, step, talk.opening.caps)
         receipt = (
             self._receipt(session_id, step.outcome) if step.event is SessionEvent.WORK_FINISHED else None
         )
