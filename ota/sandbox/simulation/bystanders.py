@@ -60,8 +60,8 @@ class Bystanders:
 class Nobody:
     """Nobody is around."""
 
-    def happens(self, card: Card, luck: Luck) -> None:
+    def happens(self, card: Card, luck: Luck) -> None:  # noqa: B027  the absence of bystanders
         """Nothing happens."""
 
-    def terminal_comes(self, card: Card, luck: Luck) -> None:
+    def terminal_comes(self, card: Card, luck: Luck) -> None:  # noqa: B027  the absence of bystanders
         """No terminal comes."""
