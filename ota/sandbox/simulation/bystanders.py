@@ -60,8 +60,8 @@ class Bystanders:
 class Nobody:
     """Nobody is around."""
 
-    def happens(self, card: Card, luck: Luck) -> None:  # noqa: B027  the absence of bystanders
+    def happens(self, card: Card, luck: Luck) -> None:  # empty: nobody is around
         """Nothing happens."""
 
-    def terminal_comes(self, card: Card, luck: Luck) -> None:  # noqa: B027  the absence of bystanders
+    def terminal_comes(self, card: Card, luck: Luck) -> None:  # empty: nobody is around
         """No terminal comes."""
