@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import sqlalchemy as sa
 from redis import Redis
 
+from ota.card.keys import KeyRole
 from ota.card.product_file import load_products
 from ota.card.security_domains import load_security_domains
 from ota.cities.loader import Cities, load_cities
@@ -28,6 +30,8 @@ from ota.dialogue import models as dialogue_models
 from ota.dialogue import routes as dialogue_routes
 from ota.dialogue.plan import Plan
 from ota.dialogue.service import Sessions
+from ota.hsm_adapter.failover import FailoverHsm
+from ota.hsm_adapter.keys import KeyRef
 from ota.hsm_adapter.pkcs11 import Pkcs11Hsm, Sm4Mechanisms, TokenPlace
 from ota.hsm_adapter.pkcs11.softhsm import use_folder_of
 from ota.hsm_adapter.ports import Exposure, Hsm
@@ -296,12 +300,32 @@ def open_hsm(settings: Settings) -> Hsm:
     exposure = maximum_exposure(settings)
     if settings.hsm.backend == "software":
         return SoftwareHsm.open(settings.data, environment=settings.environment, maximum_exposure=exposure)
-    return Pkcs11Hsm.open(
-        token_place(settings),
+    open_token = partial(
+        Pkcs11Hsm.open,
         environment=settings.environment,
         maximum_exposure=exposure,
         sm4=sm4_mechanisms(settings),
     )
+    place = token_place(settings)
+    if not settings.hsm.standby_token:
+        return open_token(place)
+    standby = TokenPlace(place.module, settings.hsm.standby_token, Path(settings.hsm.standby_pin_file))
+    openers = {each.label: partial(open_token, each) for each in (place, standby)}
+    return FailoverHsm(openers, _keys_in_use(settings))
+
+
+def _keys_in_use(settings: Settings) -> Sequence[KeyRef]:
+    """The keys of loads that the cities name: what two HSMs must both hold."""
+    roles = (KeyRole.LOAD, KeyRole.TAC)
+    cities = load_cities(settings.config / "cities")
+    names = {
+        KeyRef(role, city.keys.issuer, city.key_version(role, algorithm, generation.load), algorithm)
+        for city in cities
+        for algorithm, generations in city.keys.versions.items()
+        for generation in generations
+        for role in roles
+    }
+    return sorted(names, key=str)
 
 
 def token_place(settings: Settings) -> TokenPlace:

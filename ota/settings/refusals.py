@@ -7,10 +7,7 @@ from ota.settings.sections import Settings
 
 def refusals(settings: Settings) -> Iterator[str]:
     """What production must not run with, one sentence each (and what no installation may)."""
-    if settings.jobs.runner == "redis" and not settings.redis.url:
-        yield "redis.url: expected an address, since jobs.runner is redis"
-    if bool(settings.server.tls_certificate) != bool(settings.server.tls_key):
-        yield "server.tls_certificate and server.tls_key: expected both or neither"
+    yield from _contradictions(settings)
     if settings.environment != "production":
         return
     if settings.sandbox.credentials:
@@ -23,3 +20,14 @@ def refusals(settings: Settings) -> Iterator[str]:
         yield "tokens.audience: expected the platform's own https:// address with environment = production"
     if not (settings.server.tls_certificate or settings.server.behind_tls_proxy):
         yield "server.tls_certificate: expected one, or server.behind_tls_proxy = true, with environment = production"
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    if settings.jobs.runner == "redis" and not settings.redis.url:
+        yield "redis.url: expected an address, since jobs.runner is redis"
+    if bool(settings.hsm.standby_token) != bool(settings.hsm.standby_pin_file):
+        yield "hsm.standby_token and hsm.standby_pin_file: expected both or neither"
+    if settings.hsm.standby_token and settings.hsm.backend != "pkcs11":
+        yield "hsm.standby_token: expected none, since hsm.backend is software"
+    if bool(settings.server.tls_certificate) != bool(settings.server.tls_key):
+        yield "server.tls_certificate and server.tls_key: expected both or neither"

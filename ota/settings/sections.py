@@ -57,8 +57,9 @@ class Jobs:
 class Hsm:
     """Where the keys are. ``pin_file`` holds the token's PIN, so that it stands in no variable and no log.
 
-    ``maximum_exposure`` is how much of a card key may be seen outside the HSM; what needs more is refused. The
-    numbers are a vendor's, for SM4 on a token: key type, derivation by ECB, CBC; 0 means that it has none.
+    ``maximum_exposure`` is how much of a card key may be seen outside the HSM; what needs more is refused. The standby
+    is a second token with the same keys, which answers when the first cannot. The numbers are a vendor's, for SM4 on a
+    token: key type, derivation by ECB, CBC; 0 means that it has none.
     """
 
     backend: Literal["software", "pkcs11"] = "software"
@@ -66,6 +67,8 @@ class Hsm:
     pkcs11_module: str = ""
     pkcs11_token: str = ""
     pin_file: str = ""
+    standby_token: str = ""
+    standby_pin_file: str = ""
     pkcs11_sm4_key_type: int = 0
     pkcs11_sm4_ecb_encrypt_data: int = 0
     pkcs11_sm4_cbc: int = 0

@@ -96,6 +96,12 @@ def test_a_whole_number_may_stand_for_seconds(folder: Path) -> None:
             "[jobs]\nrunner = 'redis'", r"redis\.url: expected an address", id="redis without address"
         ),
         pytest.param("[server]\ntls_key = 'k'", r"expected both or neither", id="half of TLS"),
+        pytest.param("[hsm]\nstandby_token = 't'", r"standby_pin_file: expected both", id="half a standby"),
+        pytest.param(
+            "[hsm]\nstandby_token = 't'\nstandby_pin_file = 'p'",
+            r"standby_token: expected none, since hsm.backend is software",
+            id="a standby of nothing",
+        ),
     ],
 )
 def test_a_mistake_names_file_key_and_what_was_expected(folder: Path, text: str, expected: str) -> None:
