@@ -56,7 +56,7 @@ def test_no_log_of_a_journey_shows_a_key_a_card_a_token_or_a_mac(tmp_path: Path)
     assert leaks(text, keys_of(holders, canaries), words) == []
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_no_key_stays_in_a_web_process_after_a_thousand_loads(tmp_path: Path) -> None:
     """What stays with the software backend are schedules of city keys inside OpenSSL: docs/operations.md."""
     data = tmp_path / "data"
@@ -69,7 +69,7 @@ def test_no_key_stays_in_a_web_process_after_a_thousand_loads(tmp_path: Path) ->
         assert_in_no_process(server, keys)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_no_key_stays_in_a_web_process_that_loads_with_a_token(
     tmp_path: Path, pkcs11_module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
