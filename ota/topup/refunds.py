@@ -176,9 +176,10 @@ class Refunds:
             for refund in found
             if refund.updated_at + refund.pause + FORGOTTEN < now and self._desk.reaches(refund.caller_id)
         ]
-        with self._store.begin() as tx:
-            for refund in lost:
-                refund.look_after(tx, now)
+        if lost:
+            with self._store.begin() as tx:
+                for refund in lost:
+                    refund.look_after(tx, now)
         return len(lost)
 
 
