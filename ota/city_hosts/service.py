@@ -6,6 +6,7 @@ The city takes the money and tells the outcome; this platform lends the keys and
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
@@ -31,6 +32,7 @@ from ota.core.clock import Clock
 from ota.core.errors import InvalidValue
 from ota.core.values import CardNumber, Mac4
 from ota.hsm_adapter.routing import PROVINCE
+from ota.hsm_adapter.trail import NOBODY, on_behalf_of
 from ota.registry import cards, numbers
 from ota.store.phases import Store
 from ota.topup import attempts
@@ -88,7 +90,8 @@ class CityLoads:
         """Raise Mac1Wrong, or why the card would not be loaded now; changes nothing."""
         own = self._own(city, question.card).require_live()
         own.limits.check_load(question.load.amount, question.load.answer.balance)
-        self._vault.check_mac1(question.card, question.load)
+        with _for(city, question.load_id):
+            self._vault.check_mac1(question.card, question.load)
 
     def authorise(self, city: str, wanted: Question) -> Mac4:
         """MAC2 for a load of the city's own card.
@@ -98,7 +101,8 @@ class CityLoads:
         self.check(city, wanted)
         with self._store.begin() as tx:
             self._grant(tx, city, wanted)
-        return self._vault.authorise_load(wanted.load_id, wanted.card, wanted.load)
+        with _for(city, wanted.load_id):
+            return self._vault.authorise_load(wanted.load_id, wanted.card, wanted.load)
 
     def confirm(self, city: str, about: LoadName, tac: Mac4 | None) -> None:
         """Take the card's TAC; raises TacWrong, TacNeeded, LoadUnknown, LoadEnded."""
@@ -110,7 +114,8 @@ class CityLoads:
         if tac is None:
             raise TacNeeded
         load = self._read(grant.asked)
-        self._vault.verify_tac(about.load_id, about.card, load, tac)
+        with _for(city, about.load_id):
+            self._vault.verify_tac(about.load_id, about.card, load, tac)
         self._end(city, about, GrantEvent.TAC_VERIFIED, load.answer.online_atc + 1)
 
     def void(self, city: str, about: LoadName) -> None:
@@ -133,7 +138,9 @@ class CityLoads:
         _named(grant, about)
         if grant.state is not GrantState.GRANTED or grant.asked is None:
             return grant.state, None
-        return grant.state, self._vault.authorise_load(grant.load_id, grant.card, self._read(grant.asked))
+        with _for(city, grant.load_id):
+            mac2 = self._vault.authorise_load(grant.load_id, grant.card, self._read(grant.asked))
+        return grant.state, mac2
 
     def _own(self, city: str, card: CardNumber) -> City:
         try:
@@ -178,6 +185,11 @@ class ReadLoad(Protocol):
     def __call__(self, asked: Mapping[str, object]) -> Load:
         """The load, with its date and time."""
         ...
+
+
+def _for(city: str, load_id: str) -> AbstractContextManager[None]:
+    """The city's own name for its load goes into the trail of keys."""
+    return on_behalf_of(f"city:{city}", load_id or NOBODY)
 
 
 def _named(grant: Grant | None, about: LoadName) -> Grant:

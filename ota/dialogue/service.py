@@ -21,6 +21,7 @@ from ota.dialogue.conversations import Conversation
 from ota.dialogue.element import Opening
 from ota.dialogue.plan import Plan, Step, Talk
 from ota.dialogue.states import SESSION, SessionEvent, SessionState
+from ota.hsm_adapter.trail import on_behalf_of
 from ota.store.phases import Store
 
 _OPENING_TRIES: Final = 3
@@ -123,7 +124,8 @@ class Sessions:
         """Start a session for an order; an older one for the same order ends. Raises what the plan raises."""
         self._plans[plan].may_open(caller, subject_id)
         talk = Talk(new_id("ses"), subject_id, caller, opening)
-        step = self._plans[plan].open(talk)
+        with on_behalf_of(caller.id, subject_id):
+            step = self._plans[plan].open(talk)
         answer = self._answer(talk, 0, step)
         conversation = Conversation(
             id=talk.session_id,
@@ -166,7 +168,8 @@ class Sessions:
 
         owner = Principal(CallerKind.WALLET, session.caller_id)
         talk = Talk(session_id, session.subject_id, owner, session.opening, session.context)
-        step = self._plans[session.plan].advance(talk, batch, checked)
+        with on_behalf_of(session.caller_id, session.subject_id):
+            step = self._plans[session.plan].advance(talk, batch, checked)
         answer = self._answer(talk, message.seq, step)
         if self._commit(session, step, message.digest, answer):
             return answer

@@ -1,4 +1,4 @@
-"""Key uses for the audit trail: counted in memory by operation, key name and outcome, written as a summary.
+"""Key uses for the audit trail: counted in memory by who, order, operation, key name and outcome, written each minute.
 
 One entry per key use would cost a commit per exchange. A summary that was not written when a process is killed is lost
 for at most a minute; every load has its own durable row anyway.
@@ -21,6 +21,11 @@ from ota.store.phases import Store
 _log = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 60.0
+MOST_LINES: Final = 1000
+"""In one entry of the audit; a busy minute gets several."""
+
+_Use = tuple[str, str, str, str, str]
+_NAMES: Final = ("who", "order", "operation", "key", "outcome")
 
 
 class KeyUses:
@@ -30,13 +35,15 @@ class KeyUses:
         self._store = store
         self._clock = clock
         self._guard = threading.Lock()
-        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._counts: Counter[_Use] = Counter()
         self._since = clock.now()
 
     def __call__(self, use: KeyUse) -> None:
         """Count one use; touches no database."""
         with self._guard:
-            self._counts.update((str(use.operation), key, use.outcome) for key in use.keys)
+            self._counts.update(
+                (use.who, use.subject, str(use.operation), key, use.outcome) for key in use.keys
+            )
 
     def flush(self) -> int:
         """Write what was counted since the last time; returns how many kinds of use. A failure loses nothing."""
@@ -46,10 +53,12 @@ class KeyUses:
         if not counts:
             return 0
         now = self._clock.now()
-        data = {"since": since.isoformat(), "uses": _listed(counts)}
+        lines = _listed(counts)
         try:
             with self._store.begin() as tx:
-                audit.append(tx, Entry(audit.KEYS, audit.PLATFORM, "keys_used", "summary", data, now))
+                for start in range(0, len(lines), MOST_LINES):
+                    data = {"since": since.isoformat(), "uses": lines[start : start + MOST_LINES]}
+                    audit.append(tx, Entry(audit.KEYS, audit.PLATFORM, "keys_used", "summary", data, now))
         except BaseException:
             with self._guard:
                 self._counts.update(counts)
@@ -67,8 +76,5 @@ class KeyUses:
                 _log.warning("key uses wait: the database cannot be reached", exc_info=True)
 
 
-def _listed(counts: Counter[tuple[str, str, str]]) -> list[dict[str, object]]:
-    return [
-        {"operation": operation, "key": key, "outcome": outcome, "count": counts[operation, key, outcome]}
-        for operation, key, outcome in sorted(counts)
-    ]
+def _listed(counts: Counter[_Use]) -> list[dict[str, object]]:
+    return [{**dict(zip(_NAMES, use, strict=True)), "count": counts[use]} for use in sorted(counts)]

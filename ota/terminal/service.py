@@ -12,6 +12,7 @@ from ota.core.errors import InvalidReport, InvalidValue, NotAllowed, NotFound, O
 from ota.core.principal import Principal
 from ota.core.values import CardNumber, Fen, Mac4, TerminalNumber
 from ota.hsm_adapter.errors import TacWrong
+from ota.hsm_adapter.trail import on_behalf_of
 from ota.store.phases import Store
 from ota.topup import attempts, orders
 from ota.topup.contact import Contact, Traces, read_traces
@@ -72,7 +73,9 @@ class TerminalLoads:
         nonce = self._loads.accept(order.id, wanted.terminal, wanted.answer)
         if nonce is None:
             return self._ask(caller, order.id)
-        return self._moved(caller, order.id, self._loads.answer(order.id, nonce, wanted.answer, Traces()))
+        with on_behalf_of(caller.id, order.id):
+            decision = self._loads.answer(order.id, nonce, wanted.answer, Traces())
+        return self._moved(caller, order.id, decision)
 
     def result(self, caller: Principal, load_id: str, tac: Mac4 | None) -> Move:
         """Take what the card answered to CREDIT FOR LOAD; without a TAC that holds, the card is asked."""
@@ -85,7 +88,8 @@ class TerminalLoads:
             self._loads.doubt(attempt.id, "no_tac")
             return self._ask(caller, order.id)
         try:
-            return Move(self._loads.confirm(attempt.id, tac))
+            with on_behalf_of(caller.id, order.id):
+                return Move(self._loads.confirm(attempt.id, tac))
         except TacWrong:
             return self._ask(caller, order.id)
 
@@ -101,11 +105,9 @@ class TerminalLoads:
         if not report.is_complete:
             raise InvalidReport("INITIALIZE FOR LOAD was not answered")
         answer = LoadAnswer.parse(report.responses[-1].data)
-        return self._moved(
-            caller,
-            order.id,
-            self._loads.answer(order.id, nonce, answer, read_traces(contact.opening, report)),
-        )
+        with on_behalf_of(caller.id, order.id):
+            decision = self._loads.answer(order.id, nonce, answer, read_traces(contact.opening, report))
+        return self._moved(caller, order.id, decision)
 
     def resume(self, caller: Principal, terminal: TerminalNumber, card: CardNumber) -> Move:
         """The oldest paid load of the card on the reader that is still open, whoever took the money."""

@@ -165,7 +165,7 @@ def test_a_load_id_stands_for_one_load(foshan: Asking, card: Card) -> None:
     foshan.ask("authorise", asked)
 
     other_amount = foshan.ask("authorise", wanted(foshan, card, amount=6000))
-    other_card = {"load_id": "fs-1", "card_no": number(7, "foshan").digits}
+    other_card = {"load_id": "fs-1", "card_no": number(299, "foshan").digits}
     others = [foshan.ask(verb, other_card) for verb in ("void", "query")]
 
     assert problem(other_amount) == (400, "load_id_reused")
@@ -274,3 +274,23 @@ def test_a_body_that_is_no_json_is_refused_in_a_signed_answer(foshan: Asking) ->
     assert problem(answer) == (400, "malformed_json")
     assert json.loads(answer.data)["code"] == "malformed_json"
     assert "Signature" in answer.headers
+
+
+def test_the_trail_of_keys_names_the_city_and_its_load(foshan: Asking, card: Card) -> None:
+    foshan.ask("authorise", wanted(foshan, card))
+
+    foshan.platform.built.key_uses.flush()
+
+    (entry,) = foshan.platform.rows(
+        "SELECT data FROM audit WHERE stream = 'keys' ORDER BY position DESC LIMIT 1"
+    )
+    told_uses = json.loads(entry.data)["uses"]
+    assert {
+        "who": "city:foshan",
+        "order": "fs-1",
+        "operation": "authorise_load",
+        "key": "province/load/1/3DES",
+        "outcome": "ok",
+        "count": 1,
+    } in told_uses
+    assert card.number[8:] not in entry.data

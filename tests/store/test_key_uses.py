@@ -32,13 +32,17 @@ def use(operation: Operation, *keys: str, outcome: str = "ok") -> KeyUse:
     return KeyUse(operation, keys, "wallet", "top_1", outcome)
 
 
+def line(**told: object) -> dict[str, object]:
+    return {"who": "wallet", "order": "top_1", **told}
+
+
 def summaries(store: Store) -> list[dict[str, object]]:
     with store.read() as tx:
         rows = tx.execute(sa.select(audit.audit.c.data).where(audit.audit.c.stream == audit.KEYS))
         return [row.data for row in rows]
 
 
-def test_uses_are_summed_by_operation_key_and_outcome(store: Store, clock: SetClock) -> None:
+def test_uses_are_summed_by_who_order_operation_key_and_outcome(store: Store, clock: SetClock) -> None:
     began = clock.now()
     uses = KeyUses(store, clock)
     for _ in range(3):
@@ -54,10 +58,10 @@ def test_uses_are_summed_by_operation_key_and_outcome(store: Store, clock: SetCl
         {
             "since": began.isoformat(),
             "uses": [
-                {"operation": "authorise_load", "key": LOAD, "outcome": "mac1_wrong", "count": 1},
-                {"operation": "authorise_load", "key": LOAD, "outcome": "ok", "count": 3},
-                {"operation": "verify_tac", "key": LOAD, "outcome": "ok", "count": 1},
-                {"operation": "verify_tac", "key": TAC, "outcome": "ok", "count": 1},
+                line(operation="authorise_load", key=LOAD, outcome="mac1_wrong", count=1),
+                line(operation="authorise_load", key=LOAD, outcome="ok", count=3),
+                line(operation="verify_tac", key=LOAD, outcome="ok", count=1),
+                line(operation="verify_tac", key=TAC, outcome="ok", count=1),
             ],
         }
     ]
@@ -79,6 +83,21 @@ def test_a_summary_tells_of_what_came_after_the_last_one(store: Store, clock: Se
     assert second["since"] == (clock.now() - timedelta(minutes=1)).isoformat()
 
 
+def test_a_busy_minute_gets_several_entries(
+    store: Store, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_uses, "MOST_LINES", 2)
+    uses = KeyUses(store, clock)
+    for order in range(5):
+        uses(KeyUse(Operation.AUTHORISE_LOAD, (LOAD,), "wallet", f"top_{order}", "ok"))
+
+    written = uses.flush()
+
+    told = [summary["uses"] for summary in summaries(store)]
+    assert written == 5
+    assert [len(lines) for lines in told if isinstance(lines, list)] == [2, 2, 1]
+
+
 def test_nothing_used_is_nothing_written(store: Store, clock: SetClock) -> None:
     assert KeyUses(store, clock).flush() == 0
     assert summaries(store) == []
@@ -96,7 +115,7 @@ def test_what_could_not_be_written_is_written_later(store: Store, clock: SetCloc
     uses.flush()
 
     (summary,) = summaries(store)
-    assert summary["uses"] == [{"operation": "authorise_load", "key": LOAD, "outcome": "ok", "count": 2}]
+    assert summary["uses"] == [line(operation="authorise_load", key=LOAD, outcome="ok", count=2)]
 
 
 def test_a_process_without_jobs_flushes_by_itself_and_survives_a_database_that_is_away(
