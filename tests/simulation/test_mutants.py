@@ -19,7 +19,9 @@ PROVOKED_BY: Final[Mapping[str, frozenset[Fault]]] = {
     "balance-comparison": frozenset({Fault.PURCHASE, Fault.FALSE_FAILURE, Fault.SECOND_TERMINAL}),
     "time-out-refund": frozenset({Fault.PHONE_FORGETS, Fault.TORN_AFTER_WRITE}),
     "stale-init-accepted": frozenset({Fault.REPORT_HELD_BACK, Fault.FALSE_FAILURE}),
-    "challenge-answered-twice": frozenset({Fault.HOARDED_ANSWER, Fault.SECOND_TERMINAL, Fault.FALSE_FAILURE}),
+    "challenge-answered-twice": frozenset(
+        {Fault.HOARDED_ANSWER, Fault.SECOND_TERMINAL, Fault.PHONE_DIES, Fault.TORN_BEFORE}
+    ),
     "mac2-before-commit": frozenset(),
     "tac-unchecked": frozenset({Fault.FALSE_SUCCESS}),
     "card-lock-removed": frozenset({Fault.STALL, Fault.SECOND_TERMINAL, Fault.SECOND_PHONE}),

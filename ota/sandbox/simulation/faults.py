@@ -7,7 +7,7 @@ left out (to find the shortest trace), or with chosen ones forced (to try each s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
@@ -99,6 +99,7 @@ RATES: Final[Mapping[Fault, float]] = dict.fromkeys(Fault, _SOMETIMES) | {
     Fault.CARD_REFUSES: _RARELY,
     Fault.TORN_BEFORE_WRITE: _OFTEN,
     Fault.TORN_AFTER_WRITE: _OFTEN,
+    Fault.HOARDED_ANSWER: _OFTEN,
     Fault.REFUND_LOST: _OFTEN,
     Fault.REFUND_ANSWER_LOST: _OFTEN,
     Fault.REFUND_SLOW: _OFTEN,
@@ -106,6 +107,16 @@ RATES: Final[Mapping[Fault, float]] = dict.fromkeys(Fault, _SOMETIMES) | {
 """How often each kind strikes at one opportunity, before a seed makes everything rarer or more frequent."""
 
 _INTENSITIES: Final = (0.3, 1.0, 1.0, 2.0)
+
+
+class Route(StrEnum):
+    """How a customer pays and meets the platform."""
+
+    APP = "app"
+    """In a wallet's app, paid with the order."""
+    APP_LATER = "app_later"
+    """In a wallet's app, paid after the order."""
+    TERMINAL = "terminal"
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -124,7 +135,7 @@ class Strike:
 class Scenario:
     """All that a run depends on.
 
-    ``orders`` are the numbers of the orders that are placed. ``faults`` None lets the seed choose its own subset
+    ``orders`` are the numbers of the orders that are placed; ``route`` sends all customers one way. ``faults`` None lets the seed choose its own subset
     (swarm testing); ``spared`` are strikes that do not happen although the dice say so; ``forced`` replaces the dice:
     these strikes happen and no others.
     """
@@ -134,6 +145,7 @@ class Scenario:
     faults: frozenset[Fault] | None = None
     spared: frozenset[Strike] = frozenset()
     forced: frozenset[Strike] | None = None
+    route: Route | None = None
 
     @property
     def enabled(self) -> frozenset[Fault]:
@@ -157,7 +169,8 @@ class Dice:
     calm: bool = False
     """Once true, nothing strikes any more."""
     struck: list[Strike] = field(default_factory=list)
-    opportunities: Counter[Fault] = field(default_factory=Counter)
+    met: dict[Strike, str] = field(default_factory=dict)
+    """Where the opportunities were; kept only while strikes are forced."""
 
     def __post_init__(self) -> None:
         self.enabled = self.scenario.enabled
@@ -167,9 +180,10 @@ class Dice:
         """The luck of one actor: its own draws, whatever the others do."""
         return Luck(self, actor)
 
-    def decide(self, strike: Strike, drawn: float) -> bool:
-        """Whether a fault strikes; ``drawn`` is from 0 to 1."""
-        self.opportunities[strike.fault] += 1
+    def decide(self, strike: Strike, drawn: float, where: str) -> bool:
+        """Whether a fault strikes; ``drawn`` is from 0 to 1, ``where`` names the edge for people."""
+        if self.scenario.forced is not None:
+            self.met[strike] = where
         if self.calm or not self._falls(strike, drawn):
             return False
         self.struck.append(strike)
@@ -193,15 +207,10 @@ class Luck:
         self._draws: dict[Fault, Random] = {}
         self._numbers: Counter[Fault] = Counter()
 
-    def strikes(self, fault: Fault) -> bool:
-        """Whether this fault happens now."""
+    def strikes(self, fault: Fault, where: str = "") -> bool:
+        """Whether this fault happens now, at this edge."""
         draws = self._draws.get(fault)
         if draws is None:
             draws = self._draws[fault] = Random(f"{self._dice.scenario.seed} {self.actor} {fault}")
         self._numbers[fault] += 1
-        return self._dice.decide(Strike(self.actor, fault, self._numbers[fault]), draws.random())
-
-    def any_of(self, faults: Collection[Fault]) -> Fault | None:
-        """The first of these faults that happens now; each is drawn."""
-        found = [fault for fault in faults if self.strikes(fault)]
-        return found[0] if found else None
+        return self._dice.decide(Strike(self.actor, fault, self._numbers[fault]), draws.random(), where)
