@@ -6,7 +6,7 @@ import atexit
 import threading
 from collections.abc import Iterable
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -37,14 +37,7 @@ def create_app(built: wiring.Wiring) -> Flask:
         PROVIDE_AUTOMATIC_OPTIONS=False,  # a route answers what it declares
     )
     app.url_map.merge_slashes = False  # //v1/token is no route, rather than a redirect to one
-    app.extensions |= {
-        "ota": built.services,
-        "ota.tokens": built.tokens,
-        "ota.token_desk": built.token_desk,
-        "ota.idempotency": built.idempotency,
-        "ota.readiness": Readiness(built.checks),
-        DOOR: built.city_door,
-    }
+    app.extensions |= found_by_routes(built)
     name_requests(app)
     metrics.count_requests(app)
     guard_routes(app)
@@ -53,6 +46,18 @@ def create_app(built: wiring.Wiring) -> Flask:
     app.register_blueprint(health.blueprint)
     app.register_blueprint(jwks.blueprint)
     return app
+
+
+def found_by_routes(built: wiring.Wiring) -> dict[str, Any]:
+    """What the web layer looks up in the application, by its name there."""
+    return {
+        "ota": built.services,
+        "ota.tokens": built.tokens,
+        "ota.token_desk": built.token_desk,
+        "ota.idempotency": built.idempotency,
+        "ota.readiness": Readiness(built.checks),
+        DOOR: built.city_door,
+    }
 
 
 def application() -> Flask:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property
@@ -13,8 +13,8 @@ from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
+from unittest.mock import patch
 
-import jwt
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -22,76 +22,38 @@ from werkzeug.test import TestResponse
 
 from ota import settings as configuration
 from ota import wiring
-from ota.app import create_app
+from ota.app import create_app, found_by_routes
 from ota.cities.loader import Cities, load_cities
-from ota.core.principal import CallerKind, Principal
-from ota.core.values import CardNumber, CityCode, TerminalNumber
+from ota.core.values import CardNumber
 from ota.hsm_adapter.software import KeyStore
 from ota.hsm_adapter.test_keys import provision_test_keys
 from ota.registry import numbers
 from ota.sandbox.element.card_os import Element
-from ota.store.callers import Caller
 from ota.store.engine import open_engine
 from ota.store.phases import Store
 from ota.web.scopes import scopes_of
-from tests.databases import Templates
+from tests.databases import PostgresServer, Templates
 from tests.elements import described
+from tests.parties import PARTIES
 from tests.phone import Conversation, Reply, through
-from tests.web.platform import SetClock, TestKey
+from tests.web.platform import SetClock
 
 CONFIG = Path(__file__).parent.parent / "config"
-FOSHAN_TERMINAL = TerminalNumber("588000000007")
 IN_STOCK = 6
 Body = dict[str, Any]
 Service = TypeVar("Service")
 
 
-@dataclass(frozen=True)
-class Party:
-    """A caller and the private key that is its own."""
-
-    caller: Caller
-    key: TestKey
-
-    @property
-    def id(self) -> str:
-        return self.caller.id
-
-    @property
-    def principal(self) -> Principal:
-        """The caller as services see it, every scope of its kind included."""
-        caller = self.caller
-        scopes = scopes_of(caller.kind, caller.roles)
-        return Principal(caller.kind, caller.id, scopes, caller.city, caller.terminal)
-
-    def sign(self, claims: Mapping[str, Any], **header: Any) -> str:
-        """A compact JWS of any claims, also wrong ones."""
-        payload = json.dumps(claims).encode()
-        return jwt.api_jws.encode(
-            payload, self.key.private, "ES256", headers={"typ": "payment+jwt", "kid": "k1"} | header
-        )
+_APPS: list[Flask] = []
 
 
-def _parties() -> dict[str, Party]:
-    def make(name: str, kind: CallerKind, **more: Any) -> Party:
-        key = TestKey("k1")
-        return Party(Caller(name, kind, {"k1": key.jwk}, **more), key)
-
-    foshan, dongguan = CityCode("5880"), CityCode("6020")
-    everyone = (
-        make("wallet", CallerKind.WALLET),
-        make("rival", CallerKind.WALLET),
-        make("terminal", CallerKind.TERMINAL, city=foshan, terminal=FOSHAN_TERMINAL),
-        make("kiosk", CallerKind.TERMINAL, city=dongguan, terminal=TerminalNumber("602000000001")),
-        make("clerk", CallerKind.STAFF, roles=("agent",)),
-        make("supervisor", CallerKind.STAFF, roles=("supervisor",)),
-        make("second", CallerKind.STAFF, roles=("supervisor",)),
-        make("foshan-supervisor", CallerKind.STAFF, roles=("supervisor",), city=foshan),
-    )
-    return {party.id: party for party in everyone}
-
-
-PARTIES = _parties()
+def app_of(built: wiring.Wiring) -> Flask:
+    """The application over this wiring; its routes are made once in a process, since making them takes long."""
+    if not _APPS:
+        _APPS.append(create_app(built))
+    app = copy(_APPS[0])
+    app.extensions = _APPS[0].extensions | found_by_routes(built)
+    return app
 
 
 @dataclass
@@ -104,13 +66,14 @@ class Platform:
 
     @cached_property
     def built(self) -> wiring.Wiring:
-        built = wiring.build(self.settings, clock=self.clock)
+        with patch.object(wiring, "load_cities", lambda folder: cities_of(folder.parent)):
+            built = wiring.build(self.settings, clock=self.clock)
         hurry(built.store.engine)
         return built
 
     @cached_property
     def app(self) -> Flask:
-        return create_app(self.built)
+        return app_of(self.built)
 
     def another_process(self) -> Platform:
         """A second process of the same installation: nothing shared but database, keys and time."""
@@ -289,15 +252,19 @@ def edited_config(folder: Path, edits: Edits, more: Mapping[str, str]) -> Path:
     return copy
 
 
-def install(data: Path, database_url: str, config: Path = CONFIG) -> Platform:
-    """An installation with keys, callers and a few numbers of every city."""
-    settings = configuration.load(
+def settings_of(data: Path, database_url: str, config: Path = CONFIG) -> configuration.Settings:
+    """The settings of a sandbox."""
+    return configuration.load(
         config=config,
         environ={},
         overrides={"data": str(data), "environment": "sandbox", "database.url": database_url},
     )
+
+
+def install(data: Path, database_url: str, config: Path = CONFIG) -> Platform:
+    """An installation with keys, callers and a few numbers of every city."""
     provision_test_keys(KeyStore(data, environment="sandbox"))
-    platform = Platform(settings)
+    platform = Platform(settings_of(data, database_url, config))
     _stock_up(platform, platform.clock.now())
     return platform
 
@@ -317,14 +284,51 @@ def sqlite_url(tmp_path: Path, migrated_databases: Templates) -> str:
     return f"sqlite:///{path}"
 
 
+@dataclass(frozen=True)
+class Stocked:
+    """What every installation begins with: a data folder with keys, and a database of each kind with callers."""
+
+    data: Path
+    databases: Templates
+
+    def copy_to(self, folder: Path) -> tuple[Path, str]:
+        """A data folder and a SQLite database of one's own."""
+        shutil.copytree(self.data, data := folder / "data")
+        shutil.copy(self.databases.sqlite, path := folder / "ota.sqlite3")
+        return data, f"sqlite:///{path}"
+
+
+_STOCKED: dict[Path, Stocked] = {}
+
+
+def stocked(migrated: Templates, server: PostgresServer, folders: pytest.TempPathFactory) -> Stocked:
+    """Made once in a process: stocking up takes longer than most tests."""
+    if migrated.sqlite not in _STOCKED:
+        folder = folders.mktemp("stocked")
+        shutil.copy(migrated.sqlite, sqlite := folder / "ota.sqlite3")
+        postgresql = server.create(migrated.postgresql)
+        for url in (f"sqlite:///{sqlite}", server.url_of(postgresql)):
+            install(folder / "data", url).built.store.close()
+        _STOCKED[migrated.sqlite] = Stocked(folder / "data", Templates(sqlite, postgresql))
+    return _STOCKED[migrated.sqlite]
+
+
 @pytest.fixture
-def make_platform(tmp_path: Path, sqlite_url: str) -> Iterator[MakePlatform]:
+def make_platform(
+    tmp_path: Path,
+    migrated_databases: Templates,
+    postgres_server: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[MakePlatform]:
     """Install a platform on SQLite: ``edits`` by file name (old text, new text), ``more`` files by name."""
     made: list[Platform] = []
 
     def make(edits: Edits = MappingProxyType({}), more: Mapping[str, str] = MappingProxyType({})) -> Platform:
-        config = edited_config(tmp_path, edits, more) if edits or more else CONFIG
-        made.append(install(tmp_path / "data", sqlite_url, config))
+        data, url = stocked(migrated_databases, postgres_server, tmp_path_factory).copy_to(tmp_path)
+        if edits or more:
+            made.append(install(data, url, edited_config(tmp_path, edits, more)))
+        else:
+            made.append(Platform(settings_of(data, url)))
         return made[-1]
 
     yield make
@@ -338,9 +342,20 @@ def platform(make_platform: MakePlatform) -> Platform:
     return make_platform()
 
 
-@pytest.fixture
-def any_platform(tmp_path: Path, migrated_database_url: str) -> Iterator[Platform]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_platform(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    migrated_databases: Templates,
+    postgres_server: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Platform]:
     """The platform as it is shipped, once on SQLite and once on PostgreSQL."""
-    installed = install(tmp_path / "data", migrated_database_url)
-    yield installed
-    installed.built.store.close()
+    stock = stocked(migrated_databases, postgres_server, tmp_path_factory)
+    data, url = stock.copy_to(tmp_path)
+    with ExitStack() as stack:
+        if request.param == "postgresql":
+            url = stack.enter_context(postgres_server.database(stock.databases.postgresql))
+        platform = Platform(settings_of(data, url))
+        stack.callback(platform.built.store.close)
+        yield platform

@@ -24,9 +24,9 @@ from ota.topup.loads import Loads
 from ota.topup.service import Topups
 from ota.web.tokens import Tokens
 from tests.elements import blank, described
+from tests.parties import PARTIES
 from tests.platform import (
     CONFIG,
-    PARTIES,
     Platform,
     any_platform,
     make_platform,

@@ -20,8 +20,9 @@ from ota.sandbox.city_host import CityHost, HostDown, HostSilent
 from ota.sandbox.city_host_messages import Post, Said, Signature
 from ota.sandbox.element.card_os import Element
 from tests.elements import TUNION
+from tests.parties import FOSHAN_TERMINAL
 from tests.phone import Conversation
-from tests.platform import FOSHAN_TERMINAL, Platform, edited_config, hurry, install
+from tests.platform import Platform, edited_config, hurry, install
 
 FOSHAN_CODE = "02775880"
 PLATFORM_KEY = "province-1"

@@ -11,7 +11,8 @@ from werkzeug.test import TestResponse
 
 from ota.sandbox.element.card_os import Element
 from tests.elements import TUNION
-from tests.platform import PARTIES, Platform
+from tests.parties import PARTIES
+from tests.platform import Platform
 
 SELECT = b"\x00\xa4\x04\x00" + bytes((len(TUNION),)) + TUNION
 READ_EF15 = bytes.fromhex("00B095001E")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.platform import FOSHAN_TERMINAL, Platform, problem
+from tests.parties import FOSHAN_TERMINAL
+from tests.platform import Platform, problem
 from tests.terminal.reader import Body
 from tests.terminal.test_loads import reader_with_card
 

@@ -213,12 +213,24 @@ def test_a_load_that_is_proven_needs_no_question(platform: Platform) -> None:
 
 def test_a_result_for_a_load_that_was_never_authorised_asks_the_card(platform: Platform) -> None:
     reader, card_no = reader_with_card(platform)
-    order_id = platform.order_topup(card_no, AMOUNT)["order_id"]
+    platform.order_topup(card_no, AMOUNT)
+    asked = reader.resume(card_no).json or {}
 
-    move = reader.tell({"load_id": order_id}, b"\x6f\x00").json or {}
+    move = reader.tell(asked, b"\x6f\x00").json or {}
 
     assert move["state"] == "probe"
     assert reader.finish(move)["state"] == "loaded"
+
+
+def test_a_load_whose_card_never_came_to_this_terminal_does_not_exist_here(platform: Platform) -> None:
+    reader, card_no = reader_with_card(platform)
+    wallets = platform.order_topup(card_no, AMOUNT)["order_id"]
+    theirs = Reader(platform, reader.element, "kiosk").order(AMOUNT)
+
+    answers = [reader.ask(load_id) for load_id in (wallets, theirs["load_id"])]
+    told = reader.tell(theirs, b"\x6f\x00")
+
+    assert [problem(answer) for answer in (*answers, told)] == [(404, "not_found")] * 3
 
 
 def test_a_wrong_tac_is_no_proof_and_the_card_is_asked(platform: Platform) -> None:
