@@ -7,6 +7,7 @@ import click
 from ota.cli.audit import audit
 from ota.cli.callers import callers
 from ota.cli.check_config import check_config
+from ota.cli.city_hosts import city_hosts
 from ota.cli.database import db
 from ota.cli.keys import keys
 from ota.cli.ledger import ledger
@@ -28,5 +29,5 @@ def main() -> None:
     """  # noqa: D301  \b keeps click from joining the lines
 
 
-for command in (serve, worker, db, check_config, callers, keys, numbers, ledger, audit, openapi):
+for command in (serve, worker, db, check_config, callers, city_hosts, keys, numbers, ledger, audit, openapi):
     main.add_command(command)

@@ -49,6 +49,8 @@ class HttpWire:
     def send(self, request: Request) -> Answer:
         """The answer to a request; raises NothingSent or NoAnswer."""
         connection = self._connected()
+        sock = _HurriedSocket(connection.sock, time.monotonic() + self._read_s)
+        connection.sock = sock  # what http.client uses of one
         try:
             headers = {**request.headers, "Connection": "close"}
             connection.request(request.method, request.path, request.body, headers)
@@ -57,6 +59,7 @@ class HttpWire:
             raise NoAnswer(type(error).__name__) from None
         finally:
             connection.close()
+            sock.end()
 
     def _connected(self) -> HTTPConnection:
         host, port = self._url.hostname or "", self._url.port
@@ -70,8 +73,6 @@ class HttpWire:
         except OSError as error:
             connection.close()
             raise NothingSent(type(error).__name__) from None
-        deadline = time.monotonic() + self._read_s
-        connection.sock = _HurriedSocket(connection.sock, deadline)  # what http.client uses of one
         return connection
 
 
@@ -102,6 +103,9 @@ class _HurriedSocket:
         return io.BufferedReader(_HurriedReader(self))
 
     def close(self) -> None:
+        """Nothing yet: http.client closes a connection that ends with its answer before the body has been read."""
+
+    def end(self) -> None:
         self._sock.close()
 
     def _hurry(self) -> None:

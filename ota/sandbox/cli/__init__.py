@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ota.sandbox.cli.cardkeys import cardkeys
+from ota.sandbox.cli.city_host import city_host
 from ota.sandbox.cli.demo import demo
 from ota.sandbox.cli.element import element
 from ota.sandbox.cli.phone import phone
@@ -28,5 +29,5 @@ def main() -> None:
     """  # noqa: D301  \b keeps click from joining the lines
 
 
-for command in (demo, element, phone, terminal, cardkeys, vectors, simulate):
+for command in (demo, element, phone, terminal, cardkeys, city_host, vectors, simulate):
     main.add_command(command)

@@ -63,6 +63,19 @@ def test_a_request_is_answered() -> None:
     assert asked[0].startswith(b"POST /tsm/loads/void HTTP/1.1\r\n")
 
 
+def test_a_body_that_comes_after_its_headers_is_read() -> None:
+    def serve(client: socket.socket) -> None:
+        heard(client)
+        client.sendall(GOOD[:-2])
+        time.sleep(0.1)
+        client.sendall(GOOD[-2:])
+
+    with listening(serve) as url:
+        answer = a_wire(url).send(REQUEST)
+
+    assert answer.body == b"{}"
+
+
 def test_nobody_there_means_that_nothing_was_sent() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
