@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 BACKEND: Final = "pkcs11"
 _DEFAULT_RULES: Final = EPurseRules()
 _MAX_RANDOM: Final = 1024
+_TURN: Final = 250
 
 Result = TypeVar("Result")
 
@@ -94,10 +95,14 @@ class Pkcs11Hsm:
         return self._run(lambda keys: epurse.authorise(keys, key, load, self._rules))
 
     def authorise_loads(self, requests: Sequence[tuple[CardKey, Load]]) -> list[Mac4 | Mac1Wrong]:
-        """Many loads in one turn on the token's thread; a wrong MAC1 stands at its place."""
+        """Many loads, some hundred in each turn on the token's thread; a wrong MAC1 stands at its place."""
         for key, _ in requests:
             self._offered(Operation.AUTHORISE_LOAD, key.ref.algorithm)
-        return self._run(lambda keys: [self._authorised_or_wrong(keys, key, load) for key, load in requests])
+        answers: list[Mac4 | Mac1Wrong] = []
+        for start in range(0, len(requests), _TURN):  # others wait for their turn, and each has its deadline
+            turn = requests[start : start + _TURN]
+            answers += self._run(partial(self._authorised, turn))
+        return answers
 
     def verify_tac(self, key: CardKey, load: Load, tac: Mac4) -> None:
         """Raise TacWrong unless the TAC holds."""
@@ -199,13 +204,16 @@ class Pkcs11Hsm:
         maximum = self._maximum
         return self._session.run(lambda token, masters: work(CardKeys(token, masters, maximum)))
 
+    def _authorised(self, requests: Sequence[tuple[CardKey, Load]], keys: CardKeys) -> list[Mac4 | Mac1Wrong]:
+        return [self._authorised_or_wrong(keys, key, load) for key, load in requests]
+
     def _authorised_or_wrong(self, keys: CardKeys, key: CardKey, load: Load) -> Mac4 | Mac1Wrong:
         try:
             return epurse.authorise(keys, key, load, self._rules)
         except Mac1Wrong as wrong:
             return wrong
         finally:
-            keys.token.end_work()  # not at the end of all: a long batch would fill the token with objects
+            keys.token.end_work()  # not at the end of all: a batch would fill the token with objects
 
 
 def _check_value(keys: CardKeys, key: CardKey) -> bytes:

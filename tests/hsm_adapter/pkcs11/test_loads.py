@@ -60,6 +60,15 @@ def test_in_a_batch_a_wrong_mac1_stands_at_its_place(strict: Pkcs11Hsm) -> None:
     assert isinstance(second, Mac1Wrong)
 
 
+def test_a_batch_longer_than_a_turn_is_answered_in_order(strict: Pkcs11Hsm) -> None:
+    loads = [a_load(atc=number) for number in range(600)]
+
+    answers = strict.authorise_loads([(card_key(KeyRole.LOAD), load) for load in loads])
+
+    assert answers == [expected_mac2(TDES, load) for load in loads]
+    assert strict.authorise_loads([]) == []
+
+
 def test_a_load_without_time_gets_no_mac2(strict: Pkcs11Hsm) -> None:
     with pytest.raises(InvalidValue):
         strict.authorise_load(card_key(KeyRole.LOAD), replace(a_load(), at=None))
