@@ -18,7 +18,7 @@ from ota.web.endpoint import Blueprint, endpoint, find, visiting_city
 blueprint = Blueprint(
     "city-hosts",
     __name__,
-    url_prefix="/v1/city-hosts",
+    url_prefix="/v1/cities",
     description="A city's own platform asks about its own cards",
 )
 

@@ -193,7 +193,7 @@ class Asking:
     def post(self, verb: str, body: dict[str, Any]) -> Post:
         """A signed question."""
         now = self.platform.clock.now().timestamp()
-        return self.signature.post(f"/v1/city-hosts/loads/{verb}", json.dumps(body).encode(), now)
+        return self.signature.post(f"/v1/cities/loads/{verb}", json.dumps(body).encode(), now)
 
     def send(self, post: Post) -> TestResponse:
         return self.platform.app.test_client().post(post.path, data=post.body, headers=dict(post.headers))

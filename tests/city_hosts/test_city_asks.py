@@ -112,7 +112,7 @@ def test_a_strangers_message_is_refused_and_not_answered_in_our_name(
 
 
 def test_a_token_opens_no_route_of_cities(foshan: Asking, card: Card) -> None:
-    refused = foshan.platform.post("/v1/city-hosts/loads/void", {"load_id": "x", "card_no": card.number})
+    refused = foshan.platform.post("/v1/cities/loads/void", {"load_id": "x", "card_no": card.number})
 
     assert problem(refused) == (401, "message_signature_wrong")
 
@@ -267,7 +267,7 @@ def test_a_self_issuing_city_is_not_lent_keys(province: Any, card: Card) -> None
 
 def test_a_body_that_is_no_json_is_refused_in_a_signed_answer(foshan: Asking) -> None:
     now = foshan.platform.clock.now().timestamp()
-    post = foshan.signature.post("/v1/city-hosts/loads/void", b"{", now)
+    post = foshan.signature.post("/v1/cities/loads/void", b"{", now)
 
     answer = foshan.send(post)
 
