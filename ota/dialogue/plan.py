@@ -46,10 +46,6 @@ class Talk:
     opening: Opening
     context: Mapping[str, object] = field(default_factory=dict)
 
-    def about(self, subject_id: str) -> Talk:
-        """The same session, seen by the plan of another subject."""
-        return replace(self, subject_id=subject_id, context={})
-
 
 @dataclass(frozen=True, slots=True)
 class Step:

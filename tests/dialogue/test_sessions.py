@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jwt
@@ -71,6 +72,29 @@ def test_another_wallets_session_does_not_exist(platform: Platform) -> None:
 
     assert [problem(answer) for answer in answers] == [(404, "not_found")] * 3
     assert talk.finish()["state"] == "done"
+
+
+def test_a_session_that_does_not_exist_is_told(platform: Platform) -> None:
+    answers = (platform.get("/v1/sessions/ses_0"), platform.post("/v1/sessions/ses_0/cancel"))
+
+    assert [problem(answer) for answer in answers] == [(404, "not_found")] * 2
+
+
+def test_of_sessions_opened_at_the_same_time_for_one_order_one_stays_open(any_platform: Platform) -> None:
+    element = blank()
+    order_id = any_platform.order_topup(any_platform.issue(element), AMOUNT)["order_id"]
+    processes = [any_platform.another_process() for _ in range(4)]
+    ready = [process.app.name for process in processes]
+
+    with ThreadPoolExecutor(len(ready)) as pool:
+        answers = list(pool.map(lambda process: process.try_open(order_id, element), processes))
+
+    codes = {answer.status_code for answer in answers}
+    assert codes <= {201, 409}, [answer.text for answer in answers]
+    assert any_platform.rows("SELECT count(*) FROM session WHERE state = 'continue'") == [(1,)]
+    assert any_platform.open(order_id, element).finish()["outcome"]["state"] == "loaded"
+    for process in processes:
+        process.built.store.close()
 
 
 @pytest.mark.parametrize("order_id", ["top_0", "iss_0", "ses_0", "nonsense", "_"])

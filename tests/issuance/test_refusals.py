@@ -297,6 +297,29 @@ def test_a_predicted_opening_that_the_element_refuses_counts(platform: Platform)
     assert platform.rows("SELECT failed FROM channel_opening") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    ("at", "code"), [(slice(-10, -2), "card_cryptogram_wrong"), (slice(10, 11), "secure_channel_mismatch")]
+)
+def test_a_predicted_opening_is_held_against_what_the_card_really_says(
+    platform: Platform, at: slice, code: str
+) -> None:
+    element = blank("03", 0x70)
+    order_id = platform.order_card(element)["order_id"]
+
+    def reply(command: bytes) -> bytes:
+        answer = bytearray(element.transmit(command))
+        if command[:2] == b"\x80\x50" and len(answer) > 20:
+            answer[at] = bytes(len(answer[at]))
+        return bytes(answer)
+
+    talk = platform.open(order_id, element, reply=reply, precollected=collected(element))
+    ending = talk.finish()
+    talk = platform.open(order_id, element)
+
+    assert (ending["state"], ending["problem"]["code"]) == ("failed", code)
+    assert talk.finish()["outcome"]["state"] == "active"
+
+
 def tampering(element: Element, nth: int, change: Any) -> Reply:
     """Changes the card's answer to the n-th command that went through the channel."""
     seen = 0

@@ -206,6 +206,16 @@ def test_an_order_outside_the_rules_promises_nothing(
     assert platform.rows("SELECT count(*) FROM topup_order") == [(0,)]
 
 
+@pytest.mark.parametrize("state", ["free", "held", "retired"])
+def test_a_number_that_no_active_card_bears_takes_no_order(platform: Platform, state: str) -> None:
+    card_no = number(0).digits
+    platform.change(
+        "UPDATE card_number SET state = :state WHERE card_no = :number", state=state, number=card_no
+    )
+
+    assert problem(order(platform, card_no)) == (422, "card_not_issued")
+
+
 def test_a_city_that_is_not_open_takes_no_order(make_platform: MakePlatform) -> None:
     platform = make_platform({"cities/foshan.toml": [("live = true", "live = false")]})
 
