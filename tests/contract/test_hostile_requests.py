@@ -118,7 +118,7 @@ def _caller_of(label: str) -> str:
     return "staff" if "/service" in label else "wallet"
 
 
-def _aimed(case: Case, target: Target, number: int) -> Case:
+def _aimed(case: Case[Any], target: Target, number: int) -> Case[Any]:
     """Every second request names things that exist."""
     if number % 2:
         for name in case.path_parameters or {}:
@@ -174,7 +174,7 @@ def _shoot(target: Target, operation: Any, mode: GenerationMode, statuses: Count
         phases=[Phase.generate],
     )  # fmt: skip
     @given(case=operation.as_strategy(generation_mode=mode))
-    def shoot(case: Case) -> None:
+    def shoot(case: Case[Any]) -> None:
         aimed = _aimed(case, target, statuses.total())
         answer = aimed.call(headers=headers)
         statuses[answer.status_code] += 1
