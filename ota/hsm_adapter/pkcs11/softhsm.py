@@ -40,8 +40,10 @@ def is_softhsm(module: Path) -> bool:
 def make_folder(folder: Path) -> Path:
     """A folder for tokens, its owner's only, with its configuration, whose path is returned."""
     tokens = folder / "tokens"
-    tokens.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a data folder of its own making is private too
+    for each in (folder, tokens):
+        each.mkdir(mode=0o700, exist_ok=True)
+        each.chmod(0o700)
     configuration = folder / CONFIGURATION
     configuration.write_text(
         f"directories.tokendir = {tokens.absolute()}\nobjectstore.backend = file\nlog.level = ERROR\n",

@@ -56,16 +56,17 @@ def test_a_thrown_away_token_is_softhsms_unless_told(place: TokenPlace) -> None:
 
 
 def test_the_folder_of_tokens_is_its_owners_only(tmp_path: Path) -> None:
-    configuration = softhsm.make_folder(tmp_path / "softhsm")
+    configuration = softhsm.make_folder(tmp_path / "data" / "softhsm")
 
-    assert stat.S_IMODE(configuration.parent.stat().st_mode) == 0o700
-    assert str(tmp_path / "softhsm" / "tokens") in configuration.read_text()
+    folders = (configuration.parent.parent, configuration.parent, configuration.parent / "tokens")
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+    assert f"directories.tokendir = {folders[-1]}" in configuration.read_text()
 
 
 def test_a_process_is_pointed_to_the_tokens_of_its_data_folder_unless_it_was_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(softhsm.VARIABLE)
+    monkeypatch.delenv(softhsm.VARIABLE, raising=False)
     softhsm.use_folder_of(tmp_path)
     assert softhsm.VARIABLE not in os.environ
 
@@ -79,7 +80,7 @@ def test_a_process_is_pointed_to_the_tokens_of_its_data_folder_unless_it_was_tol
 
 
 def test_pointing_somewhere_for_a_while_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(softhsm.VARIABLE)
+    monkeypatch.delenv(softhsm.VARIABLE, raising=False)
 
     with softhsm.pointed_to(tmp_path):
         assert os.environ[softhsm.VARIABLE] == str(tmp_path)
