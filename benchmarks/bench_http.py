@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,8 +32,8 @@ START_PATIENCE_S = 30
 def bench(seconds: float) -> Iterator[Comparison]:
     """Load a card again and again, repeat a lost report, and look at an order."""
     with ExitStack() as stack:
-        bare = HttpConnection(stack.enter_context(_bare_server()))
-        api = Api(HttpConnection(stack.enter_context(_platform())))
+        bare = stack.enter_context(closing(HttpConnection(stack.enter_context(_bare_server()))))
+        api = Api(stack.enter_context(closing(HttpConnection(stack.enter_context(_platform())))))
         wallet = WalletServer(Caller(api, credentials.wallet(), "urn:ota:development"))
         phone = new_phone(api, wallet)
         order = phone.get_card("guangzhou")
@@ -84,7 +84,8 @@ def _wait_for(url: str) -> None:
     deadline = time.monotonic() + START_PATIENCE_S
     while time.monotonic() < deadline:
         try:
-            HttpConnection(url).send("POST", "/results", JSON, BODY)
+            with closing(HttpConnection(url)) as connection:
+                connection.send("POST", "/results", JSON, BODY)
         except Unreachable:
             time.sleep(0.05)
         else:

@@ -6,6 +6,7 @@ first test that needs them starts them, and they end with the run.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -29,6 +30,20 @@ def pytest_configure() -> None:
 def pytest_unconfigure() -> None:
     if os.environ.get(RUN_OWNER) == str(os.getpid()):
         instance.stop(_run_name())
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A test that configures logging, as a server does at start, leaves the next one's loggers alone."""
+    known = [
+        logging.getLogger(),
+        *(logging.getLogger(name) for name in list(logging.root.manager.loggerDict)),
+    ]
+    kept = [(each, each.level, each.disabled, each.propagate, list(each.handlers)) for each in known]
+    yield
+    for each, level, disabled, propagate, handlers in kept:
+        each.setLevel(level)
+        each.disabled, each.propagate, each.handlers = disabled, propagate, handlers
 
 
 @pytest.fixture(scope="session")

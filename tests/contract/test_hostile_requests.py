@@ -31,7 +31,7 @@ from ota.sandbox import credentials
 from ota.web.scopes import STAFF_ROLES, scopes_of
 
 CONFIG = Path(__file__).parent.parent.parent / "config"
-CARD = "3104870390000000016"
+CARD = "3104870312345678906"
 CASES = 50
 
 
