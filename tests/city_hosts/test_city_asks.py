@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from ota.core.values import CardTime
 from ota.hsm_adapter.city_host.message_keys import MessageKey
@@ -294,3 +296,35 @@ def test_the_trail_of_keys_names_the_city_and_its_load(foshan: Asking, card: Car
         "count": 1,
     } in told_uses
     assert card.number[8:] not in entry.data
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = st.sampled_from(
+    ["load_id", "card_no", "amount_fen", "terminal_no", "transaction_type", "host_time", "tac", "init"]
+)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@given(
+    verb=st.sampled_from(["check", "authorise", "confirm", "void", "query"]),
+    changes=st.dictionaries(FIELDS, JSON, max_size=4),
+    dropped=st.sets(FIELDS, max_size=3),
+)
+def test_whatever_a_city_signs_is_answered_without_a_server_error(
+    foshan: Asking, card: Card, verb: str, changes: Body, dropped: set[str]
+) -> None:
+    fitting = (
+        wanted(foshan, card)
+        if verb in ("check", "authorise")
+        else {"load_id": "fs-1", "card_no": card.number}
+    )
+    body = {name: value for name, value in (fitting | changes).items() if name not in dropped}
+
+    answer = foshan.ask(verb, body)
+
+    assert answer.status_code < 500
+    assert "Signature" in answer.headers
