@@ -14,9 +14,16 @@ from ota.core.principal import Principal
 from ota.core.values import CardNumber, CityCode, Fen
 from ota.dialogue.plan import Step, Talk
 
+SignedPayment = object
+"""A payment whose signature was checked; only the cashier looks inside."""
+
 
 class Cashier(Protocol):
     """Takes the money of an issuance."""
+
+    def read_payment(self, caller: Principal, signed: str) -> SignedPayment:
+        """Check a payment's signature, before a phase is open; raises the errors of payments."""
+        ...
 
     def order_first_load(
         self,
@@ -25,14 +32,20 @@ class Cashier(Protocol):
         key: str,
         card: CardNumber,
         amount: Fen,
-        payment: str,
+        payment: SignedPayment,
         issuance_id: str,
     ) -> str:
         """Make a paid top-up order for a card that is about to be issued; returns its id."""
         ...
 
     def book_fee(
-        self, tx: Connection, caller: Principal, order_id: str, city: CityCode, fee: Fen, payment: str
+        self,
+        tx: Connection,
+        caller: Principal,
+        order_id: str,
+        city: CityCode,
+        fee: Fen,
+        payment: SignedPayment,
     ) -> None:
         """Book the signed payment of a fee in the books of the card's city."""
         ...

@@ -21,7 +21,7 @@ from ota.core.principal import Principal
 from ota.core.values import CARD_ZONE, CardNumber, Fen
 from ota.issuance import channels, orders
 from ota.issuance.channels import Door
-from ota.issuance.first_load import Cashier
+from ota.issuance.first_load import Cashier, SignedPayment
 from ota.issuance.orders import IssuanceOrder
 from ota.issuance.script import Script
 from ota.issuance.states import ISSUANCE, IssuanceEvent, IssuanceState
@@ -79,6 +79,14 @@ class NewIssuance:
 
 
 @dataclass(frozen=True, slots=True)
+class _Paid:
+    """The payments that came with an order, their signatures checked."""
+
+    fee: SignedPayment | None
+    first_load: SignedPayment | None
+
+
+@dataclass(frozen=True, slots=True)
 class Eligibility:
     """Whether an element may take a card of a city now, and what stands against it."""
 
@@ -123,11 +131,12 @@ class Issuances:
         city = self._cities.by_name(wanted.city).require_live()
         if city.issuance_fee and wanted.payment is None:
             raise FeeNotPaid(city.issuance_fee)
+        paid = self._read_payments(caller, wanted, city)
         try:
             with self._store.begin() as tx:
                 known = orders.by_key(tx, caller.id, key)
                 if known is None:
-                    return self._insert(tx, caller, key, wanted, city)
+                    return self._insert(tx, caller, key, wanted, city, paid)
         except (
             IntegrityError
         ) as error:  # somebody was faster: with the key, the element, the number or the payment
@@ -174,8 +183,17 @@ class Issuances:
         """The names of the applications on the card."""
         return [application.name for application in self._products[order.product].applications]
 
+    def _read_payments(self, caller: Principal, wanted: NewIssuance, city: City) -> _Paid:
+        """Check the signatures while no phase is open: they are looked up in a phase of their own."""
+        fee = wanted.payment if city.issuance_fee else None
+        load = wanted.first_load.payment if wanted.first_load is not None else None
+        return _Paid(
+            self._cashier.read_payment(caller, fee) if fee is not None else None,
+            self._cashier.read_payment(caller, load) if load is not None else None,
+        )
+
     def _insert(
-        self, tx: Connection, caller: Principal, key: str, wanted: NewIssuance, city: City
+        self, tx: Connection, caller: Principal, key: str, wanted: NewIssuance, city: City, paid: _Paid
     ) -> IssuanceOrder:
         there = any(card.product == city.product for card in cards.on_element(tx, caller.id, wanted.se_id))
         coming = any(
@@ -196,7 +214,7 @@ class Issuances:
             card=number,
             state=IssuanceState.REQUESTED,
             fee=city.issuance_fee,
-            first_load_id=self._first_load(tx, caller, wanted.first_load, order_id, number),
+            first_load_id=self._first_load(tx, caller, wanted.first_load, paid, order_id, number),
             request_digest=wanted.digest,
             issued_on=now.astimezone(CARD_ZONE).date(),
             created_at=now,
@@ -211,8 +229,8 @@ class Issuances:
             after=IssuanceState.REQUESTED,
             at=now,
         )
-        if city.issuance_fee and wanted.payment is not None:
-            self._cashier.book_fee(tx, caller, order_id, city.code, city.issuance_fee, wanted.payment)
+        if paid.fee is not None:
+            self._cashier.book_fee(tx, caller, order_id, city.code, city.issuance_fee, paid.fee)
         return order.step(tx, IssuanceEvent.NUMBER_HELD, now)
 
     def _first_load(
@@ -220,6 +238,7 @@ class Issuances:
         tx: Connection,
         caller: Principal,
         wanted: FirstLoad | None,
+        paid: _Paid,
         order_id: str,
         number: CardNumber,
     ) -> str | None:
@@ -227,7 +246,7 @@ class Issuances:
             return None
         key = f"{order_id}:first-load"  # no caller's key: it may be as long as the column, and is one order's
         return self._cashier.order_first_load(
-            tx, caller, key, number, wanted.amount, wanted.payment, order_id
+            tx, caller, key, number, wanted.amount, paid.first_load, order_id
         )
 
 

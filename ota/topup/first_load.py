@@ -15,6 +15,7 @@ from ota.core.values import CardNumber, CityCode, Fen
 from ota.dialogue.plan import Step, Talk
 from ota.topup.contact import Traces
 from ota.topup.loads import Loads
+from ota.topup.payments import PaymentFact
 from ota.topup.plan import PLAN, TopupPlan
 from ota.topup.service import NewTopup, Topups
 
@@ -27,6 +28,10 @@ class FirstLoads:
         self._loads = loads
         self._plan = plan
 
+    def read_payment(self, caller: Principal, signed: str) -> object:
+        """Check a payment's signature; raises the errors of payments."""
+        return self._topups.read_payment(caller, signed)
+
     def order_first_load(
         self,
         tx: Connection,
@@ -34,17 +39,18 @@ class FirstLoads:
         key: str,
         card: CardNumber,
         amount: Fen,
-        payment: str,
+        payment: object,
         issuance_id: str,
     ) -> str:
         """Make a paid top-up order for a card that is about to be issued; returns its id."""
-        return self._topups.first_load(tx, caller, key, NewTopup(card, amount, payment), issuance_id)
+        wanted = NewTopup(card, amount)
+        return self._topups.first_load(tx, caller, key, wanted, _fact(payment), issuance_id)
 
     def book_fee(
-        self, tx: Connection, caller: Principal, order_id: str, city: CityCode, fee: Fen, payment: str
+        self, tx: Connection, caller: Principal, order_id: str, city: CityCode, fee: Fen, payment: object
     ) -> None:
         """Book the signed payment of an issuance fee."""
-        self._topups.book_fee(tx, caller, order_id, city, fee, payment)
+        self._topups.book_fee(tx, caller, order_id, city, fee, _fact(payment))
 
     def earn_fee(self, tx: Connection, order_id: str) -> None:
         """The card of an issuance is active: its fee, if there was one, is earned."""
@@ -69,3 +75,8 @@ class FirstLoads:
         """Take that answer as the top-up's own: the session goes on as a top-up."""
         step = self._plan.take_answer(replace(talk, subject_id=order_id, context=context), answer, Traces())
         return step.as_plan(PLAN, order_id)
+
+
+def _fact(payment: object) -> PaymentFact:
+    assert isinstance(payment, PaymentFact)  # noqa: S101  whoever issues hands back what read_payment gave it
+    return payment

@@ -97,21 +97,26 @@ class Topups:
             return [order for order in orders.unfinished(tx, card) if order.caller_id == caller.id]
 
     def first_load(
-        self, tx: Connection, caller: Principal, key: str, wanted: NewTopup, issuance_id: str
+        self,
+        tx: Connection,
+        caller: Principal,
+        key: str,
+        wanted: NewTopup,
+        fact: PaymentFact,
+        issuance_id: str,
     ) -> str:
         """Make the paid order that an issuance loads at its end, inside the transaction of the issuance order."""
-        assert wanted.payment is not None  # noqa: S101  the schema of a first load requires it
         self._rules.of_card(wanted.card).city.limits.check_load(wanted.amount)
         made = self._insert(tx, caller, key, wanted, issuance_id)
-        payments.take_fitting(tx, _due(made), self.read_payment(caller, wanted.payment), self._clock.now())
+        payments.take_fitting(tx, _due(made), fact, self._clock.now())
         return made.step(tx, TopupEvent.PAYMENT_TAKEN, self._clock.now()).id
 
     def book_fee(
-        self, tx: Connection, caller: Principal, order_id: str, city: CityCode, fee: Fen, signed: str
+        self, tx: Connection, caller: Principal, order_id: str, city: CityCode, fee: Fen, fact: PaymentFact
     ) -> None:
         """Book the payment of an issuance fee; raises the errors of payments."""
         due = Due(order_id, PaymentPurpose.FEE, caller.id, city, fee)
-        payments.take_fitting(tx, due, self.read_payment(caller, signed), self._clock.now())
+        payments.take_fitting(tx, due, fact, self._clock.now())
 
     def earn_fee(self, tx: Connection, order_id: str) -> None:
         """Book an issuance fee as earned; an issuance without one has nothing to book."""
