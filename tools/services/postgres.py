@@ -7,6 +7,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -27,8 +28,54 @@ FAST = (
 SETTINGS = ("listen_addresses=", "unix_socket_permissions=0700", "max_connections=200", "shared_buffers=64MB")
 
 
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster's folder, and the programs and the account that serve it."""
+
+    folder: Path
+    binaries: Path
+    account: Account
+
+    @property
+    def data(self) -> Path:
+        """Where the data is."""
+        return self.folder / NAME / "data"
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self.folder / f"{NAME}.log"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server takes connections: the eighth line of its pid file says so."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[7].strip() == "ready"
+
+    def launch(self, *settings: str) -> Process:
+        """Start a server, also one that was killed before; it may not be ready yet."""
+        given = (*SETTINGS, f"unix_socket_directories={self.folder / NAME}", *settings)
+        options = [part for setting in given for part in ("-c", setting)]
+        command = [str(self.binaries / "postgres"), "-D", str(self.data), *options]
+        return spawn(command, log=self.log, account=self.account)
+
+
 def start(folder: Path, *, fast: bool) -> Process:
-    """Make a cluster in the folder and start it.
+    """Make a cluster in the folder and start it."""
+    cluster = create(folder)
+    process = cluster.launch(*(FAST if fast else ()))
+    wait_until(lambda: cluster.ready or not process.alive, START_PATIENCE_S)
+    if not (process.alive and cluster.ready):
+        stop(process)
+        raise ServiceProblem(f"PostgreSQL does not start:\n{cluster.log.read_text(errors='replace')[-2000:]}")
+    return process
+
+
+def create(folder: Path) -> Cluster:
+    """Make a cluster in the folder.
 
     PostgreSQL refuses to run as root. Then it runs as an unprivileged account that owns the folder, which
     lies below nothing but the system's temporary folder, so no permission of another folder has to change.
@@ -36,20 +83,12 @@ def start(folder: Path, *, fast: bool) -> Process:
     account = _account()
     home = folder / NAME
     home.mkdir(mode=0o700)
-    binaries = _readable_binaries(home, account)
+    cluster = Cluster(folder, _readable_binaries(home, account), account)
     _hand_over(folder, home, account)
-    data = home / "data"
-    initdb = [str(binaries / "initdb"), "--pgdata", str(data), "--username", "postgres", "--auth", "trust"]
-    run([*initdb, "--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"], account=account)
-    settings = [*SETTINGS, f"unix_socket_directories={home}", *(FAST if fast else ())]
-    options = [part for setting in settings for part in ("-c", setting)]
-    log = folder / f"{NAME}.log"
-    process = spawn([str(binaries / "postgres"), "-D", str(data), *options], log=log, account=account)
-    wait_until(lambda: _ready(data) or not process.alive, START_PATIENCE_S)
-    if not (process.alive and _ready(data)):
-        stop(process)
-        raise ServiceProblem(f"PostgreSQL does not start:\n{log.read_text(errors='replace')[-2000:]}")
-    return process
+    initdb = [str(cluster.binaries / "initdb"), "--pgdata", str(cluster.data)]
+    initdb += ["--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--locale", "C"]
+    run([*initdb, "--no-sync", "--no-instructions"], account=account)
+    return cluster
 
 
 def stop(process: Process) -> None:
@@ -102,12 +141,3 @@ def _can_run(program: Path, account: Account) -> bool:
     except (PermissionError, ServiceProblem, subprocess.SubprocessError):
         return False
     return True
-
-
-def _ready(data: Path) -> bool:
-    """Read the state that the server keeps in the eighth line of its pid file."""
-    try:
-        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return False
-    return len(lines) >= 8 and lines[7].strip() == "ready"

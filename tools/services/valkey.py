@@ -18,9 +18,9 @@ DATABASES = 64  # one for each parallel test process
 
 
 def start(folder: Path) -> Process:
-    """Start a server that keeps everything in memory."""
+    """Start a server that keeps everything in memory; one that was killed before starts empty in its place."""
     home = folder / NAME
-    home.mkdir(mode=0o700)
+    home.mkdir(mode=0o700, exist_ok=True)
     log = folder / f"{NAME}.log"
     command = [
         str(_program()),
