@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import fields, post_load, validate
 
 from ota.dialogue.schemas import Answer, Strict
 from ota.service_desk.service import Proposal
@@ -19,11 +19,6 @@ class ProposalSchema(Strict):
     subject_id = Token(required=True, longest=40)
     reason = Text(required=True, longest=400)
     proof = Text(required=False, longest=64)
-
-    @validates_schema
-    def _proof_where_it_belongs(self, data: dict[str, Any], **_: object) -> None:
-        if ("proof" in data) != (data.get("action") == Action.REFUND_BY_HAND):
-            raise ValidationError("A proof belongs to a refund by hand, and to nothing else.", "proof")
 
     @post_load
     def _make(self, data: dict[str, Any], **_: object) -> Proposal:

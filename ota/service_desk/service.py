@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, select
 
 from ota.core.clock import Clock
-from ota.core.errors import NotFound
+from ota.core.errors import InvalidValue, NotFound
 from ota.core.ids import new_id
 from ota.core.principal import Principal
 from ota.core.values import CardNumber, CityCode
@@ -31,6 +31,11 @@ class Proposal:
     subject_id: str
     reason: str
     data: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """A refund by hand names the proof that the customer has the money, and nothing else does: raises InvalidValue."""
+        if ("proof" in self.data) != (self.action is Action.REFUND_BY_HAND):
+            raise InvalidValue("proof", "one with a refund by hand, and none with anything else")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,17 @@ class Whole(ma.fields.Integer):
         return value
 
 
+# What is not seen, or turns what is seen: control characters, zero-width and bidirectional marks, breaks of lines.
+_UNSEEN = r"\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+
+
 class Text(ma.fields.String):
-    """A printable text of 1 to ``longest`` characters."""
+    """One line of 1 to ``longest`` characters that shows on a screen as it is."""
 
     def __init__(self, *, longest: int = 64, **more: Any) -> None:
-        super().__init__(validate=[validate.Length(1, longest), _printable], **more)
+        super().__init__(
+            validate=[validate.Length(1, longest), validate.Regexp(rf"^[^{_UNSEEN}]+\Z")], **more
+        )
 
 
 class Token(ma.fields.String):
@@ -67,8 +73,3 @@ class Hex(ma.fields.String):
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> str | None:  # noqa: ARG002
         return None if value is None else bytes(value).hex().upper()
-
-
-def _printable(text: str) -> None:
-    if not text.isprintable():
-        raise ma.ValidationError("Only printable characters.")

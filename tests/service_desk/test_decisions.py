@@ -468,8 +468,8 @@ def test_a_refund_that_is_done_cannot_be_paid_by_hand(desk: Desk) -> None:
         {"reason": ""},
         {"reason": "x" * 401},
         {"subject_id": "x" * 41},
-        {"proof": "for an action that has none"},
-        {"action": "refund_by_hand"},
+        {"reason": "two\nlines"},
+        {"reason": "turned \u202e round"},
         {"city": "5810"},
     ],
 )
@@ -479,6 +479,15 @@ def test_a_proposal_that_is_not_well_formed_is_refused(desk: Desk, changes: dict
     answer = desk.platform.post("/v1/service/decisions", body, by="supervisor")
 
     assert problem(answer) == (400, "invalid_fields")
+
+
+@pytest.mark.parametrize("changes", [{"proof": "for an action that has none"}, {"action": "refund_by_hand"}])
+def test_a_proof_belongs_to_a_refund_by_hand_and_to_nothing_else(desk: Desk, changes: dict[str, str]) -> None:
+    body = {"action": "write_off", "subject_id": "top_1", "reason": "lost"} | changes
+
+    answer = desk.platform.post("/v1/service/decisions", body, by="supervisor")
+
+    assert problem(answer) == (422, "invalid_value")
 
 
 def test_decisions_are_told_to_the_audit_trail(desk: Desk) -> None:
