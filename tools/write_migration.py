@@ -4,16 +4,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ota import wiring
 from ota.store.engine import open_engine
 from ota.store.migrations import upgrade, write_revision
+from ota.wiring import metadata
 
 
 def main() -> None:
     """Migrate an empty SQLite database to what is checked in, then write what the models have beyond it."""
     if len(sys.argv) != 2:
         sys.exit('usage: python -m tools.write_migration "what the migration adds"')
-    wiring.metadata()  # imports every model
+    metadata()  # imports every model
     with tempfile.TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{Path(folder) / 'empty.sqlite3'}")
         upgrade(engine)

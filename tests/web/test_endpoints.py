@@ -77,9 +77,7 @@ def test_a_route_without_a_policy_is_refused(client: FlaskClient, door: Door) ->
     assert b"never sent" not in answer.data
 
 
-@pytest.mark.parametrize(
-    "declared", [{}, {"scope": "a:b", "public": True}, {"scope": "a:b", "signed": True}]
-)
+@pytest.mark.parametrize("declared", [{}, {"scope": "a:b", "public": True}, {"scope": "a:b", "signed": True}])
 def test_a_route_declares_exactly_one_policy(declared: dict[str, object]) -> None:
     with pytest.raises(TypeError, match="one of a scope, public=True and signed=True"):
         endpoint(**declared)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import ipaddress
 import socket
 import ssl
 import time
@@ -26,6 +27,10 @@ class NoAnswer(Exception):
     """The request may have been heard, and no whole answer came in time. The kind of failure only, no content."""
 
 
+class InwardAddress(OSError):
+    """A name that should be elsewhere leads to this machine or its link."""
+
+
 class HttpWire:
     """Sends requests to one address. Follows no redirect, keeps no connection, repeats nothing.
 
@@ -34,9 +39,17 @@ class HttpWire:
     """
 
     def __init__(
-        self, url: str, *, connect_s: float, read_s: float, context: ssl.SSLContext | None = None
+        self,
+        url: str,
+        *,
+        connect_s: float,
+        read_s: float,
+        context: ssl.SSLContext | None = None,
+        inward: bool = True,
     ) -> None:
+        """``inward``: whether the name may lead to this machine or its link, where services trust their neighbours."""
         self._url = urlsplit(url)
+        self._inward = inward
         self._connect_s = connect_s
         self._read_s = read_s
         self._context = context or (ssl.create_default_context() if self._url.scheme == "https" else None)
@@ -70,10 +83,18 @@ class HttpWire:
         )
         try:
             connection.connect()
+            self._check_peer(connection.sock)
         except OSError as error:
             connection.close()
             raise NothingSent(type(error).__name__) from None
         return connection
+
+    def _check_peer(self, sock: socket.socket) -> None:
+        """The address that was reached, not one looked up before: a name may answer differently the second time."""
+        peer = ipaddress.ip_address(sock.getpeername()[0].partition("%")[0])
+        mapped = getattr(peer, "ipv4_mapped", None) or peer
+        if not self._inward and (mapped.is_loopback or mapped.is_link_local or mapped.is_unspecified):
+            raise InwardAddress
 
 
 def _read(answer: HTTPResponse) -> Answer:
@@ -102,7 +123,7 @@ class _HurriedSocket:
     def makefile(self, _mode: str) -> io.BufferedReader:
         return io.BufferedReader(_HurriedReader(self))
 
-    def close(self) -> None:
+    def close(self) -> None:  # empty: whoever opened it calls end()
         """Nothing yet: http.client closes a connection that ends with its answer before the body has been read."""
 
     def end(self) -> None:
