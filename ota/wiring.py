@@ -30,6 +30,12 @@ from ota.dialogue import models as dialogue_models
 from ota.dialogue import routes as dialogue_routes
 from ota.dialogue.plan import Plan
 from ota.dialogue.service import Sessions
+from ota.events import models as events_models
+from ota.events import routes as events_routes
+from ota.events.callback import CallbackOf, Callbacks
+from ota.events.jobs import TELL_WALLET
+from ota.events.report import delays
+from ota.events.service import Deliveries, Events, Posts
 from ota.hsm_adapter.failover import FailoverHsm
 from ota.hsm_adapter.keys import KeyRef
 from ota.hsm_adapter.pkcs11 import Pkcs11Hsm, Sm4Mechanisms, TokenPlace
@@ -37,7 +43,7 @@ from ota.hsm_adapter.pkcs11.softhsm import use_folder_of
 from ota.hsm_adapter.ports import Exposure, Hsm
 from ota.hsm_adapter.routing import PROVINCE, AuthorityOffice, HsmOffice, Routing
 from ota.hsm_adapter.signing import Es256Signer
-from ota.hsm_adapter.software import SoftwareHsm
+from ota.hsm_adapter.software import KeyStore, SoftwareHsm
 from ota.hsm_adapter.trail import TrailedHsm
 from ota.issuance import models as issuance_models
 from ota.issuance import plan as issuance_plan
@@ -123,6 +129,7 @@ MODELS = (
     ledger_models,
     registry_models,
     topup_models,
+    events_models,
     city_hosts_models,
     service_desk_models,
     audit_models,
@@ -135,6 +142,7 @@ BLUEPRINTS: Sequence[Blueprint] = (
     topup_routes.blueprint,
     dialogue_routes.blueprint,
     registry_routes.blueprint,
+    events_routes.blueprint,
     terminal_routes.blueprint,
     city_hosts_routes.blueprint,
     service_desk_routes.blueprint,
@@ -153,9 +161,10 @@ def build(
     signer: Signer | None = None,
     hsm: Hsm | None = None,
     desk: WalletDesk | None = None,
+    posts: Posts | None = None,
     wire_of: WireOf = http_wire,
 ) -> Wiring:
-    """Connect everything for one process; ``desk`` stands for the wallets' servers, ``wire_of`` for cities' hosts."""
+    """Connect everything for one process; ``desk`` and ``posts`` stand for the wallets' servers, ``wire_of`` for cities' hosts."""
     clock = clock or SystemClock()
     store = open_store(settings)
     replays = ReplayGuard(store, clock)
@@ -164,7 +173,10 @@ def build(
     key_uses = KeyUses(store, clock)
     hsm = TrailedHsm(hsm or open_hsm(settings), key_uses)
     tokens = _tokens(settings, clock, signer)
-    desk = desk or _wallet_desk(settings, clock, signer, callers)
+    callbacks = Callbacks(_callback_of(callers), signer, clock, settings.tokens.audience)
+    desk = desk or _wallet_desk(settings, callbacks, callers)
+    wait = timedelta(seconds=settings.webhooks.give_up_after_s)
+    webhooks = Deliveries(store, posts or callbacks, clock, wait)
     cities = load_cities(settings.config / "cities")
     known = neighbours(cities, settings.data)
     reached = hosts(cities, known, clock, wire_of)
@@ -177,6 +189,7 @@ def build(
     handlers: Mapping[str, Handler] = {
         SETTLE_SILENT_LOAD: lambda attempt: _settle_silent_load(loads, attempt),
         SEND_REFUND: refunds.send,
+        TELL_WALLET: webhooks.tell,
         TELL_CITY_HOST: lambda load: news.deliver(load, loads.confirm),
     }
     sweeps: Sequence[Sweep] = (
@@ -184,7 +197,9 @@ def build(
         lambda: _show_backlog(store, clock),
         lambda: _show_suspense(store, clock),
         lambda: _extend_calendar(store, clock),
+        lambda: _show_deliveries(store, clock),
         refunds.sweep,
+        webhooks.sweep,
         news.sweep,
         key_uses.flush,
         Anchors(store, clock, settings.anchor_file).write,
@@ -263,6 +278,7 @@ def _features(base: _Base) -> dict[type, object]:
         issuances,
         Sessions(store, plans, base.tokens, signer, clock, audience),
         Cards(store),
+        Events(store),
         TerminalLoads(store, topups, loads),
         CityLoads(store, cities, vault, read_load, clock),
         TerminalDays(store),
@@ -299,7 +315,12 @@ def open_hsm(settings: Settings) -> Hsm:
     """The HSM that the settings name."""
     exposure = maximum_exposure(settings)
     if settings.hsm.backend == "software":
-        return SoftwareHsm.open(settings.data, environment=settings.environment, maximum_exposure=exposure)
+        return SoftwareHsm.open(
+            settings.data,
+            environment=settings.environment,
+            maximum_exposure=exposure,
+            administrator=key_administrator(settings),
+        )
     open_token = partial(
         Pkcs11Hsm.open,
         environment=settings.environment,
@@ -312,6 +333,18 @@ def open_hsm(settings: Settings) -> Hsm:
     standby = TokenPlace(place.module, settings.hsm.standby_token, Path(settings.hsm.standby_pin_file))
     openers = {each.label: partial(open_token, each) for each in (place, standby)}
     return FailoverHsm(openers, _keys_in_use(settings))
+
+
+def open_key_store(settings: Settings) -> KeyStore:
+    """The key store of the data folder, held to the administrator whom the settings name."""
+    return KeyStore(
+        settings.data, environment=settings.environment, administrator=key_administrator(settings)
+    )
+
+
+def key_administrator(settings: Settings) -> bytes | None:
+    """The public key of who alone may change the key store, where the settings name one."""
+    return bytes.fromhex(settings.hsm.key_administrator) or None
 
 
 def _keys_in_use(settings: Settings) -> Sequence[KeyRef]:
@@ -363,20 +396,33 @@ def _show_suspense(store: Store, clock: Clock) -> None:
     metrics.show_suspense(suspense.totals(found, clock.now()))
 
 
+def _show_deliveries(store: Store, clock: Clock) -> None:
+    with store.read() as tx:
+        found = delays(tx, clock.now())
+    metrics.show_deliveries(
+        sum(each.waiting for each in found),
+        sum(each.given_up for each in found),
+        max((each.oldest_s for each in found), default=0.0),
+    )
+
+
 def _extend_calendar(store: Store, clock: Clock) -> None:
     with store.begin() as tx:
         calendar.extend(tx, clock.now() + calendar.AHEAD)
 
 
-def _wallet_desk(settings: Settings, clock: Clock, signer: Signer, callers: Callers) -> WalletDesk:
-    """The wallets' servers, where each of them has registered that it listens."""
+def _callback_of(callers: Callers) -> CallbackOf:
+    """Where each wallet has registered that its server listens."""
 
     def callback_of(caller_id: str) -> str | None:
         found = callers.find(caller_id)
         return None if found is None or found.disabled else found.callback_url
 
-    answers = SignedFacts(callers, settings.tokens.audience, refund_wire.ANSWER_TYPE)
-    return HttpWalletDesk(callback_of, signer, answers, clock, settings.tokens.audience)
+    return callback_of
+
+
+def _wallet_desk(settings: Settings, callbacks: Callbacks, callers: Callers) -> WalletDesk:
+    return HttpWalletDesk(callbacks, SignedFacts(callers, settings.tokens.audience, refund_wire.ANSWER_TYPE))
 
 
 def _patience(settings: Settings) -> Patience:

@@ -22,7 +22,6 @@ from ota.hsm_adapter.keys import KeyRef
 from ota.hsm_adapter.pkcs11.administration import TokenKeys
 from ota.hsm_adapter.ports import KeyEntry
 from ota.hsm_adapter.signing import Es256Signer
-from ota.hsm_adapter.software import KeyStore
 from ota.hsm_adapter.software.administration import nobody_appointed
 from ota.settings import Settings, SettingsError
 
@@ -43,7 +42,7 @@ class KeyDesk:
         self, settings: Settings, *, passphrase_file: Path | None = None, pin_file: Path | None = None
     ) -> None:
         self.settings = settings
-        self.store = KeyStore(settings.data, environment=settings.environment)
+        self.store = wiring.open_key_store(settings)
         self.clock: Clock = SystemClock()
         self._passphrase_file = passphrase_file
         self._token = None if settings.hsm.backend == SOFTWARE else _token_keys(settings, pin_file)

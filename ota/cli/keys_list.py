@@ -25,7 +25,7 @@ _NOBODY = Uses()
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one object: administrator, generation, keys, missing.",
+    help="Print one object: administrator, administrator_key, generation, keys, missing.",
 )
 @looking_options
 @told_plainly
@@ -44,6 +44,7 @@ def list_keys(*, as_json: bool, pin_file: Path | None, **installation: Any) -> N
     if as_json:
         listed = {
             "administrator": administrator.fingerprint if administrator else None,
+            "administrator_key": administrator.public.hex() if administrator else None,
             "generation": desk.store.generation,
             "keys": [
                 _fields(entry) | {"used_by": uses.get(entry.ref, _NOBODY).to_json()} for entry in entries
@@ -53,6 +54,8 @@ def list_keys(*, as_json: bool, pin_file: Path | None, **installation: Any) -> N
         click.echo(json.dumps(listed, ensure_ascii=False))
         return
     named = administrator.fingerprint if administrator else "none / 未指定"
+    if administrator:
+        click.echo(f'hsm.key_administrator = "{administrator.public.hex()}"')
     click.echo(f"administrator / 管理员: {named}, generation / 版次: {desk.store.generation}")
     _show(list(entries), missing, uses)
 

@@ -41,7 +41,8 @@ def appoint(
 
     From then on the store changes only with the passphrase (12 characters or more), while servers use its keys
     without it. Compare the fingerprint that is printed with the one in `ota keys list` and in transcripts:
-    another one means another administrator. There is no way back into a store whose passphrase is lost; it is
+    another one means another administrator. The last line is for the configuration: with it, a key store of anybody
+    but this administrator and lawful successors is refused. There is no way back into a store whose passphrase is lost; it is
     read, but never changed again.
     """
     desk = KeyDesk(load_settings(**installation), passphrase_file=passphrase_file, pin_file=pin_file)
@@ -58,6 +59,7 @@ def appoint(
             )
         record = desk.store.appoint(passphrase)
     click.echo(f"Administrator / 管理员: {record.fingerprint}")
+    click.echo(f'hsm.key_administrator = "{record.public.hex()}"')
 
 
 @click.command()

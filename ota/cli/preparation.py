@@ -9,7 +9,6 @@ from typing import Final
 from ota import wiring
 from ota.cities.check import check_config
 from ota.cities.loader import load_cities
-from ota.hsm_adapter.software import KeyStore
 from ota.hsm_adapter.test_keys import provision_test_keys
 from ota.registry import numbers
 from ota.settings import Settings, SettingsError
@@ -71,7 +70,7 @@ def _register_sandbox(settings: Settings, callers: Callers, now: datetime) -> No
 def _fill_sandbox(settings: Settings, store: Store, now: datetime) -> None:
     """Published test keys, unless the keys have an administrator, and card numbers for cities that have none."""
     if settings.hsm.backend == "software":
-        keys = KeyStore(settings.data, environment=settings.environment)
+        keys = wiring.open_key_store(settings)
         if keys.administrator is None:
             provision_test_keys(keys)
     with store.begin() as tx:

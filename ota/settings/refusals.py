@@ -1,8 +1,12 @@
 """Combinations of settings that must not run."""
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from ota.settings.sections import Settings
+
+_PUBLIC_KEY: Final = re.compile(r"(?:[0-9a-fA-F]{64})?", re.ASCII)
 
 
 def refusals(settings: Settings) -> Iterator[str]:
@@ -29,5 +33,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "hsm.standby_token and hsm.standby_pin_file: expected both or neither"
     if settings.hsm.standby_token and settings.hsm.backend != "pkcs11":
         yield "hsm.standby_token: expected none, since hsm.backend is software"
+    if not _PUBLIC_KEY.fullmatch(settings.hsm.key_administrator):
+        yield "hsm.key_administrator: expected 64 hexadecimal digits, as `ota keys list` shows them, or nothing"
     if bool(settings.server.tls_certificate) != bool(settings.server.tls_key):
         yield "server.tls_certificate and server.tls_key: expected both or neither"

@@ -58,7 +58,8 @@ class Hsm:
     """Where the keys are. ``pin_file`` holds the token's PIN, so that it stands in no variable and no log.
 
     ``maximum_exposure`` is how much of a card key may be seen outside the HSM; what needs more is refused. The standby
-    is a second token with the same keys, which answers when the first cannot. The numbers are a vendor's, for SM4 on a
+    is a second token with the same keys, which answers when the first cannot. ``key_administrator`` is a public key in
+    hexadecimal: a key store of anybody else is refused. The numbers are a vendor's, for SM4 on a
     token: key type, derivation by ECB, CBC; 0 means that it has none.
     """
 
@@ -69,6 +70,7 @@ class Hsm:
     pin_file: str = ""
     standby_token: str = ""
     standby_pin_file: str = ""
+    key_administrator: str = ""
     pkcs11_sm4_key_type: int = 0
     pkcs11_sm4_ecb_encrypt_data: int = 0
     pkcs11_sm4_cbc: int = 0
@@ -90,6 +92,13 @@ class Refunds:
     """``unused_after_s``: how long a paid top-up that nobody loads keeps its money; 0 for as long as it takes."""
 
     unused_after_s: int = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """``give_up_after_s``: how long an event is tried that a wallet's server does not take; its feed keeps it for good."""
+
+    give_up_after_s: int = 3 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,7 @@ class Settings:
     hsm: Hsm = field(default_factory=Hsm)
     tokens: Tokens = field(default_factory=Tokens)
     refunds: Refunds = field(default_factory=Refunds)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     audit: Audit = field(default_factory=Audit)
     log: Log = field(default_factory=Log)
     sandbox: Sandbox = field(default_factory=Sandbox)

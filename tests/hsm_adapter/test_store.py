@@ -43,7 +43,7 @@ def with_a_key(folder: Path) -> KeyStore:
 def test_a_stored_key_comes_back_in_another_process(tmp_path: Path) -> None:
     with_a_key(tmp_path)
 
-    again = a_store(tmp_path, "production")
+    again = a_store(tmp_path)
 
     assert again.opened(LOAD) == SECRET
     assert [(entry.ref, entry.state, entry.test) for entry in again.entries()] == [

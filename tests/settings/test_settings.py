@@ -102,6 +102,9 @@ def test_a_whole_number_may_stand_for_seconds(folder: Path) -> None:
             r"standby_token: expected none, since hsm.backend is software",
             id="a standby of nothing",
         ),
+        pytest.param(
+            "[hsm]\nkey_administrator = 'Chen'", "key_administrator: expected 64", id="no public key"
+        ),
     ],
 )
 def test_a_mistake_names_file_key_and_what_was_expected(folder: Path, text: str, expected: str) -> None:

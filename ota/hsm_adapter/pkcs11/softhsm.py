@@ -40,7 +40,8 @@ def is_softhsm(module: Path) -> bool:
 def make_folder(folder: Path) -> Path:
     """A folder for tokens, its owner's only, with its configuration, whose path is returned."""
     tokens = folder / "tokens"
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a data folder of its own making is private too
+    # A data folder of its own making is private too.
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in (folder, tokens):
         each.mkdir(mode=0o700, exist_ok=True)
         each.chmod(0o700)

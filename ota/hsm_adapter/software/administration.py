@@ -70,7 +70,7 @@ class AdministratorRecord:
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the public key's SHA-256: officers compare it with the one of the appointment."""
-        return sha256(self.public).hexdigest()[:16]
+        return fingerprint_of(self.public)
 
     def check(self, content: bytes, signature: bytes | None) -> None:
         """Raise KeyStoreDamaged unless the administrator signed the content."""
@@ -78,6 +78,11 @@ class AdministratorRecord:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature or b"", content)
         except InvalidSignature:
             raise KeyStoreDamaged("it was changed without its administrator") from None
+
+
+def fingerprint_of(public: bytes) -> str:
+    """A public key as people compare it."""
+    return sha256(public).hexdigest()[:16]
 
 
 class Administrator:

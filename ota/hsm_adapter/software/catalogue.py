@@ -14,6 +14,7 @@ from ota.hsm_adapter.keys import KeyRef, KeyState
 from ota.hsm_adapter.ports import KeyEntry
 from ota.hsm_adapter.software.administration import Administrator, AdministratorRecord
 from ota.hsm_adapter.software.kek import Seal
+from ota.hsm_adapter.software.succession import Endorsement
 
 FORMAT: Final = "ota-keys-1"
 _FILE: Final = re.compile(rb"([^\n]*)\n([0-9a-f]{56})\n(?:([0-9a-f]{128})\n)?")
@@ -37,6 +38,8 @@ class Catalogue:
     generation: int
     keys: tuple[SealedKey, ...]
     administrator: AdministratorRecord | None = None
+    succession: tuple[Endorsement, ...] = ()
+    """From the first administrator to the present one."""
 
 
 def line(entry: KeyEntry) -> dict[str, object]:
@@ -63,13 +66,14 @@ def write(catalogue: Catalogue, seal: Seal, administrator: Administrator | None 
 
     The signature is there if the catalogue has an administrator.
     """
-    stored = {
+    stored: dict[str, object] = {
         "format": FORMAT,
         "generation": catalogue.generation,
         "keys": [{**line(key.entry), "key": key.sealed.hex()} for key in _ordered(catalogue.keys)],
     }
     if catalogue.administrator:
         stored["administrator"] = _administrator_line(catalogue.administrator)
+        stored["succession"] = [_endorsement_line(step) for step in catalogue.succession]
     body = _json(stored)
     marks = [seal.close(b"", body)] + ([administrator.sign(body)] if administrator else [])
     return b"\n".join((body, *(mark.hex().encode() for mark in marks), b""))
@@ -90,7 +94,12 @@ def read(content: bytes, seal: Seal) -> Catalogue:
         administrator.check(body, signature and bytes.fromhex(signature.decode()))
     elif signature:
         raise KeyStoreDamaged("the catalogue is signed by nobody known")
-    return Catalogue(stored["generation"], tuple(_key(key) for key in stored["keys"]), administrator)
+    return Catalogue(
+        stored["generation"],
+        tuple(_key(key) for key in stored["keys"]),
+        administrator,
+        tuple(_endorsement(step) for step in stored.get("succession", ())),
+    )
 
 
 def _administrator_line(record: AdministratorRecord) -> dict[str, str]:
@@ -101,6 +110,14 @@ def _administrator(stored: dict[str, str] | None) -> AdministratorRecord | None:
     if stored is None:
         return None
     return AdministratorRecord(*(bytes.fromhex(stored[name]) for name in ("public", "salt", "sealed")))
+
+
+def _endorsement_line(step: Endorsement) -> dict[str, str]:
+    return {"by": step.by.hex(), "of": step.of.hex(), "signature": step.signature.hex()}
+
+
+def _endorsement(stored: dict[str, str]) -> Endorsement:
+    return Endorsement(*(bytes.fromhex(stored[name]) for name in ("by", "of", "signature")))
 
 
 def _key(stored: dict[str, Any]) -> SealedKey:

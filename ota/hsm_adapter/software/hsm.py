@@ -61,16 +61,17 @@ class SoftwareHsm:
         environment: str,
         rules: EPurseRules = _DEFAULT_RULES,
         maximum_exposure: Exposure = Exposure.CARD_KEY,
+        administrator: bytes | None = None,
         witness: GenerationWitness | None = None,
     ) -> Self:
-        """Probe the cryptography and open the key store of a data folder.
+        """Probe the cryptography and open the key store of a data folder; see `KeyStore` for what it holds it to.
 
         Raises HsmUnavailable when the probe failed, KeyStoreDamaged, TestKeysInProduction.
         """
         if not _capabilities().operations.keys() >= PROBED:
             raise HsmUnavailable
         return cls(
-            KeyStore(folder, environment=environment, witness=witness),
+            KeyStore(folder, environment=environment, administrator=administrator, witness=witness),
             rules=rules,
             maximum_exposure=maximum_exposure,
         )

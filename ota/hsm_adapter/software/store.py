@@ -12,7 +12,13 @@ from threading import RLock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from ota.hsm_adapter.errors import KeyNotUsable, KeyRefused, KeyUnknown, TestKeysInProduction
+from ota.hsm_adapter.errors import (
+    KeyNotUsable,
+    KeyRefused,
+    KeyStoreDamaged,
+    KeyUnknown,
+    TestKeysInProduction,
+)
 from ota.hsm_adapter.keys import KeyState
 from ota.hsm_adapter.ports import KeyEntry
 from ota.hsm_adapter.software import catalogue
@@ -28,6 +34,7 @@ from ota.hsm_adapter.software.catalogue import Catalogue, SealedKey
 from ota.hsm_adapter.software.ciphers import Key, check_value, wipe
 from ota.hsm_adapter.software.kek import seals, write_private
 from ota.hsm_adapter.software.published import is_published
+from ota.hsm_adapter.software.succession import check_succession, endorse
 from ota.hsm_adapter.software.weakness import weakness
 from ota.hsm_adapter.software.witness import FileWitness, GenerationWitness, check_generation
 
@@ -49,12 +56,21 @@ _LATER: Final = {
 class KeyStore:
     """The keys of one data folder. Several threads and processes may use it; one at a time changes it.
 
-    ``witness`` remembers the generation; the default is a sealed file beside the store. Opening raises
-    KeyStoreDamaged for a store that was altered or rolled back, TestKeysInProduction where it holds test keys.
+    ``administrator`` is the public key of who is known to administer it, if the installation names one. ``witness``
+    remembers the generation; the default is a sealed file beside the store. Opening raises KeyStoreDamaged for a store
+    that was altered, rolled back or is another administrator's, TestKeysInProduction where it holds test keys.
     """
 
-    def __init__(self, folder: Path, *, environment: str, witness: GenerationWitness | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        environment: str,
+        administrator: bytes | None = None,
+        witness: GenerationWitness | None = None,
+    ) -> None:
         self._folder = folder
+        self._named = administrator
         self._production = environment == PRODUCTION
         self._key_seal, self._catalogue_seal, witness_seal = seals(folder, "key", "catalogue", "generation")
         self._witness = witness or FileWitness(folder, witness_seal)
@@ -83,9 +99,13 @@ class KeyStore:
         with self._guard, self._locked():
             present = self._load()
             self._check_administrator(present.administrator)
-            self._administrator = appoint(passphrase)
-            self._save(replace(present, administrator=self._administrator.record))
-        return self._administrator.record
+            predecessor, self._administrator = self._administrator, appoint(passphrase)
+            record = self._administrator.record
+            line = present.succession
+            if present.administrator and predecessor:
+                line = (*line, endorse(predecessor, record))
+            self._save(replace(present, administrator=record, succession=line))
+        return record
 
     def unlock(self, passphrase: str) -> None:
         """Let this object change the store; raises AdministrationRefused for a wrong passphrase."""
@@ -181,9 +201,23 @@ class KeyStore:
         path = self._folder / STORE_FILE
         if not path.exists():
             check_generation(None, remembered)
-            return Catalogue(0, ())
+            return self._checked(Catalogue(0, ()))
         stored = catalogue.read(path.read_bytes(), self._catalogue_seal)
         check_generation(stored.generation, remembered)
+        return self._checked(stored)
+
+    def _checked(self, stored: Catalogue) -> Catalogue:
+        """The catalogue, when its administrator is the one whom the installation names and this process has seen."""
+        seen = self._record.public if self._record else None
+        for known in (self._named, seen):
+            if known is not None:
+                check_succession(stored.administrator, stored.succession, known)
+        if (
+            self._production
+            and stored.administrator is None
+            and not all(key.entry.test for key in stored.keys)
+        ):
+            raise KeyStoreDamaged("it holds production keys and has no administrator")
         return stored
 
     def _save(self, changed: Catalogue) -> None:
