@@ -107,9 +107,11 @@ class Building:
         return finish(active.outcome, ACTIVE).and_record(record)
 
     def _ask_for_proof(self, visit: Visit, work: Work) -> tuple[Sequence[BatchCommand], Work]:
-        if visit.order.first_load_id is None:
+        first_load = visit.order.first_load_id
+        opening = self._first_loads.opening(first_load) if first_load is not None else None
+        if opening is None:
             return visit.script.proof_commands(work.nonce), work
-        commands, context = self._first_loads.opening(visit.order.first_load_id)
+        commands, context = opening
         return commands, replace(work, first_load=context)
 
     def _read_back(self, turn: Turn) -> Step:

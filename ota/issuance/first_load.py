@@ -62,8 +62,11 @@ class Cashier(Protocol):
 class FirstLoads(Protocol):
     """Drives the load that follows an issuance without a further round trip."""
 
-    def opening(self, order_id: str) -> tuple[Sequence[BatchCommand], Mapping[str, object]]:
-        """SELECT and INITIALIZE FOR LOAD with a challenge, and what must be remembered until their answers come."""
+    def opening(self, order_id: str) -> tuple[Sequence[BatchCommand], Mapping[str, object]] | None:
+        """SELECT and INITIALIZE FOR LOAD with a challenge, and what must be remembered until their answers come.
+
+        None when there is nothing to load any more.
+        """
         ...
 
     def check_proof(self, context: Mapping[str, object], answer: Response) -> None:

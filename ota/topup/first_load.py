@@ -14,6 +14,7 @@ from ota.core.principal import Principal
 from ota.core.values import CardNumber, CityCode, Fen
 from ota.dialogue.plan import Step, Talk
 from ota.topup.contact import Traces
+from ota.topup.errors import NotLoadable
 from ota.topup.loads import Loads
 from ota.topup.payments import PaymentFact
 from ota.topup.plan import PLAN, TopupPlan
@@ -60,9 +61,15 @@ class FirstLoads:
         """An issuance was abandoned: fee and first load go back."""
         self._topups.card_not_made(tx, order_id)
 
-    def opening(self, order_id: str) -> tuple[Sequence[BatchCommand], Mapping[str, object]]:
-        """SELECT and INITIALIZE FOR LOAD with a challenge, and the context of their answers."""
-        commands, context = self._plan.first_question(order_id)
+    def opening(self, order_id: str) -> tuple[Sequence[BatchCommand], Mapping[str, object]] | None:
+        """SELECT and INITIALIZE FOR LOAD with a challenge, and the context of their answers.
+
+        None when there is nothing to load: the money went back, or is on its way.
+        """
+        try:
+            commands, context = self._plan.first_question(order_id)
+        except NotLoadable:
+            return None
         return commands, {**context, "order_id": order_id}
 
     def check_proof(self, context: Mapping[str, object], answer: Response) -> None:

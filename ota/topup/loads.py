@@ -19,7 +19,7 @@ from ota.core.ids import new_id
 from ota.core.values import CardTime, Mac4, TerminalNumber
 from ota.hsm_adapter.city_host.errors import CityHostRefused
 from ota.hsm_adapter.errors import TacWrong
-from ota.registry import cards
+from ota.registry import cards, numbers
 from ota.store import outbox
 from ota.store.phases import Store
 from ota.topup import attempts, orders
@@ -51,10 +51,14 @@ class Loads:
         self._rules = rules
         self._clock = clock
 
-    def meet(self, order_id: str, asked_by: str | None = None) -> Contact | Arrived:
+    def meet(
+        self, order_id: str, asked_by: str | None = None, *, being_issued: bool = False
+    ) -> Contact | Arrived:
         """Put a new question to the card of an order: it replaces every older one.
 
-        ``asked_by`` names the terminal that has the card on its reader. Raises NotLoadable, CardNotUsable, CardOutsideProvince.
+        ``asked_by`` names the terminal that has the card on its reader. A card that is ``being_issued`` is asked by its
+        issuance alone: nobody else loads what may yet be built anew. Raises NotLoadable, CardNotUsable,
+        CardOutsideProvince, NumberNotIssued.
         """
         now = self._clock.now()
         with self._store.begin() as tx:
@@ -66,6 +70,8 @@ class Loads:
             if order.state not in _LOADABLE:
                 raise NotLoadable(order.state)
             known.require_usable()
+            if not being_issued:
+                numbers.require_issued(tx, order.card)
             live = attempts.live(tx, order.card)
             rules = self._rules.of_card(order.card)
             challenge = replace(new_challenge(order, live, rules), asked_by=asked_by)

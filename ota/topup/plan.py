@@ -52,8 +52,11 @@ class TopupPlan:
         return self._credited(talk, report)
 
     def first_question(self, order_id: str) -> tuple[tuple[BatchCommand, ...], Mapping[str, object]]:
-        """The commands of a first question and the context to go on with, for a plan that asks in passing."""
-        contact = self._loads.meet(order_id)
+        """The commands of a first question and the context to go on with, for the plan that issues the card.
+
+        Raises NotLoadable.
+        """
+        contact = self._loads.meet(order_id, being_issued=True)
         if isinstance(contact, Arrived):
             raise NotLoadable(contact.order.state)
         return contact.opening, _asking(contact, rounds=1)

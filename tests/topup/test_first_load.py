@@ -11,6 +11,7 @@ from ota.sandbox.element.faults import CREDIT, Instant
 from tests.elements import balance, blank, collected, counter, instances
 from tests.phone import forging
 from tests.platform import IN_STOCK, Platform, problem
+from tests.terminal.reader import Reader
 
 AMOUNT = 5000
 
@@ -144,3 +145,47 @@ def test_a_first_load_is_not_put_on_a_card_that_is_not_there(platform: Platform)
         assert ending["problem"]["code"] == "application_absent"
     assert platform.topup_state(made["first_load_id"]) == "paid"
     assert platform.open(made["order_id"], element).finish()["outcome"]["state"] == "loaded"
+
+
+def test_nobody_else_loads_a_card_that_is_still_being_issued(any_platform: Platform) -> None:
+    element = blank()
+    made = order(any_platform, element).json
+    half_built = any_platform.open(made["order_id"], element)
+    half_built.run()
+
+    by_phone = any_platform.try_open(made["first_load_id"], element)
+    at_terminal = Reader(any_platform, element).resume(made["card_no"])
+
+    assert problem(by_phone)[1] == problem(at_terminal)[1] == "card_not_issued"
+    assert any_platform.rows("SELECT count(*) FROM load_challenge WHERE asked_by IS NOT NULL") == [(0,)]
+    any_platform.open(made["order_id"], element).finish()
+    any_platform.open(made["first_load_id"], element).finish()
+    assert (balance(element), counter(element)) == (AMOUNT, 1)
+
+
+def test_a_card_is_made_although_its_first_load_was_given_back(any_platform: Platform) -> None:
+    element = blank()
+    made = order(any_platform, element).json
+    any_platform.post(f"/v1/topups/{made['first_load_id']}/refund")
+
+    ending = any_platform.open(made["order_id"], element).finish()
+
+    assert ending["outcome"]["state"] == "active"
+    assert any_platform.topup_state(made["first_load_id"]) == "refunding"
+    assert (balance(element), counter(element)) == (0, 0)
+    assert any_platform.rows("SELECT count(*) FROM load_challenge") == [(0,)]
+
+
+def test_a_first_load_given_back_while_the_phone_builds_is_not_loaded(any_platform: Platform) -> None:
+    element = blank()
+    made = order(any_platform, element).json
+    talk = any_platform.open(made["order_id"], element)
+    talk.step()
+
+    any_platform.post(f"/v1/topups/{made['first_load_id']}/refund")
+    ending = talk.finish()
+
+    assert ending["problem"]["code"] == "topup_not_loadable"
+    assert any_platform.issuance_state(made["order_id"]) == "active"
+    assert any_platform.topup_state(made["first_load_id"]) == "refunding"
+    assert (balance(element), counter(element)) == (0, 0)
