@@ -14,7 +14,7 @@ help: ## List what make can do
 demo: environment ## Issue a card over the air to a virtual phone and put money on it
 	@$(BIN)/ota-sandbox demo $(ARGS)
 
-serve: environment ## Run the platform on this machine, with sandbox keys, data in ./data
+serve: environment ## Run the platform on this machine, with sandbox keys, data in ./ota-data
 	@$(BIN)/ota serve $(ARGS)
 
 test: environment-test ## Run all tests, with PostgreSQL, Valkey and SoftHSM2 of their own (ARGS='-k purse')
@@ -48,7 +48,7 @@ services-stop: ## Stop them
 lock: environment-test ## Resolve requirements/*.in into the hashed locks (UPGRADE=1 for the newest versions)
 	@$(BIN)/python -m tools.lock $(if $(UPGRADE),--upgrade)
 
-clean: ## Remove what make made: environment, services, caches (not ./data)
+clean: ## Remove what make made: environment, services, caches (not ./ota-data)
 	@if [ -x $(BIN)/python ]; then $(SERVICES) stop --all; fi
 	@rm -rf .venv .services .coverage .coverage.* coverage.json build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
