@@ -14,6 +14,7 @@ from ota.cli.ledger import ledger
 from ota.cli.numbers import numbers
 from ota.cli.openapi import openapi
 from ota.cli.serve import serve
+from ota.cli.webhooks import webhooks
 from ota.cli.worker import worker
 
 
@@ -29,5 +30,18 @@ def main() -> None:
     """  # noqa: D301  \b keeps click from joining the lines
 
 
-for command in (serve, worker, db, check_config, callers, city_hosts, keys, numbers, ledger, audit, openapi):
+for command in (
+    serve,
+    worker,
+    db,
+    check_config,
+    callers,
+    city_hosts,
+    keys,
+    numbers,
+    ledger,
+    audit,
+    webhooks,
+    openapi,
+):
     main.add_command(command)

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy import Connection, Row, select
 
 from ota.core.errors import NotFound
 from ota.core.ids import new_id
 from ota.core.values import CardNumber, CityCode, Fen
+from ota.events import feed
+from ota.events.feed import News
 from ota.issuance.models import issuance_order, issuance_step
 from ota.issuance.states import FINAL, ISSUANCE, IssuanceEvent, IssuanceState
 from ota.store import history
+
+_TOLD: Final = FINAL | {IssuanceState.UNCERTAIN}
+"""What the wallet is told; the steps in between its own phone has reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,9 @@ class IssuanceOrder:
             at=now,
             detail=detail,
         )
+        if after in _TOLD:
+            data = {"order_id": self.id, "state": str(after), "why": str(event)}
+            feed.tell(tx, News(self.caller_id, self.card, f"issuance.{after}", data), now)
         return replace(self, state=after)
 
 

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Row, select
 
 from ota.core.errors import Conflict, NextAction
 from ota.core.values import CardNumber, CityCode
+from ota.events import feed
+from ota.events.feed import News
 from ota.registry.models import card
 from ota.registry.states import CARD, CardEvent, CardState
 from ota.store import audit, history
@@ -136,6 +138,7 @@ def freeze(tx: Connection, known: Card, reason: str, now: datetime) -> None:
         detail={"reason": reason},
     )
     # A stream shows no card number: its end is enough to find the card by what else happened at that moment.
+    _tell(tx, known, after, reason, now)
     data = {"reason": reason, "expected": known.last_atc}
     audit.append(tx, Entry(audit.CARDS, audit.PLATFORM, "card_frozen", known.number.masked, data, now))
 
@@ -158,9 +161,19 @@ def release(tx: Connection, known: Card, now: datetime, actor: str) -> Card:
         at=now,
         detail={"by": actor},
     )
+    _tell(tx, known, after, known.frozen_reason, now)
     data = {"reason": known.frozen_reason}
     audit.append(tx, Entry(audit.CARDS, actor, "card_released", known.number.masked, data, now))
     return replace(known, state=after, frozen_reason=None, last_atc=None)
+
+
+def _tell(tx: Connection, known: Card, after: CardState, reason: str | None, now: datetime) -> None:
+    """Tell the wallet whose card it is; a card that another issuer made belongs to no wallet here."""
+    if known.wallet_id is None:
+        return
+    kind = "card.frozen" if after is CardState.FROZEN else "card.released"
+    data = {"state": str(after), "reason": reason, "se_id": known.se_id}
+    feed.tell(tx, News(known.wallet_id, known.number, kind, data), now)
 
 
 def _insert(tx: Connection, number: CardNumber, city: CityCode, now: datetime) -> None:

@@ -12,6 +12,7 @@ from ota.core.errors import NotFound
 from ota.core.principal import Principal
 from ota.core.values import CardNumber, CityCode, Fen
 from ota.store import history
+from ota.topup import news
 from ota.topup.models import topup_order
 from ota.topup.states import TOPUP, TopupEvent, TopupState
 
@@ -51,6 +52,7 @@ class TopupOrder:
             at=now,
             detail=detail,
         )
+        news.tell(tx, self, event, after, now)
         return replace(self, state=after)
 
 

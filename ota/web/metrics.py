@@ -71,6 +71,24 @@ suspense_oldest_seconds = Gauge(
     registry=registry,
     multiprocess_mode="mostrecent",
 )
+events_waiting = Gauge(
+    "ota_events_waiting",
+    "Events that wallets' servers have not acknowledged.",
+    registry=registry,
+    multiprocess_mode="mostrecent",
+)
+events_given_up = Gauge(
+    "ota_events_given_up",
+    "Events that wallets' servers did not take in time: `ota webhooks` sends them again.",
+    registry=registry,
+    multiprocess_mode="mostrecent",
+)
+events_oldest_seconds = Gauge(
+    "ota_events_oldest_seconds",
+    "How long the oldest of the waiting events has waited.",
+    registry=registry,
+    multiprocess_mode="mostrecent",
+)
 job_runs_total = Counter("ota_job_runs", "Jobs run.", ["job", "outcome"], registry=registry)
 
 _suspense_seen: set[tuple[str, str]] = set()  # a gauge of several processes cannot be cleared
@@ -101,6 +119,13 @@ def show_suspense(totals: Mapping[tuple[str, str], tuple[int, float]]) -> None:
         amount, oldest_s = totals.get((city, reason), (0, 0.0))
         suspense_fen.labels(city, reason).set(amount)
         suspense_oldest_seconds.labels(city, reason).set(oldest_s)
+
+
+def show_deliveries(waiting: int, given_up: int, oldest_s: float) -> None:
+    """Publish how events come on to wallets' servers."""
+    events_waiting.set(waiting)
+    events_given_up.set(given_up)
+    events_oldest_seconds.set(oldest_s)
 
 
 def render() -> Response:

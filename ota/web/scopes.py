@@ -41,6 +41,7 @@ _BY_KIND = MappingProxyType(
                 "session:open",
                 "session:read",
                 "session:report",
+                "event:read",
             }
         ),
         CallerKind.PHONE: PHONE_SCOPES,

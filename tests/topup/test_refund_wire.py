@@ -15,6 +15,7 @@ import pytest
 
 from ota.core.principal import CallerKind
 from ota.core.values import Fen
+from ota.events.callback import Callbacks
 from ota.hsm_adapter.signing import Es256Signer
 from ota.store.callers import Caller
 from ota.topup.refund_port import RefundAnswer, RefundOrder
@@ -98,7 +99,8 @@ def wallet() -> Iterator[WalletServer]:
 
 def desk_of(wallet: WalletServer, address: str | None, tmp: Any) -> HttpWalletDesk:
     answers = SignedFacts(Registered(wallet.key), PLATFORM, ANSWER_TYPE)
-    return HttpWalletDesk(lambda _caller: address, Es256Signer.open(tmp), answers, SetClock(), PLATFORM)
+    callbacks = Callbacks(lambda _caller: address, Es256Signer.open(tmp), SetClock(), PLATFORM)
+    return HttpWalletDesk(callbacks, answers)
 
 
 @pytest.fixture

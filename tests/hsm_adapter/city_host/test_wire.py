@@ -154,3 +154,14 @@ def test_a_deadline_that_has_passed_stops_before_the_next_wait() -> None:
 
     with listening(serve) as url, pytest.raises(NoAnswer, match="Timeout"):
         a_wire(url, read_s=-1.0).send(REQUEST)
+
+
+def test_a_name_that_leads_to_this_machine_is_not_spoken_to() -> None:
+    heard_anything: list[bytes] = []
+
+    with listening(lambda client: heard_anything.append(client.recv(100))) as url:
+        wire = HttpWire(url.replace("127.0.0.1", "localhost"), connect_s=1.0, read_s=1.0, inward=False)
+        with pytest.raises(NothingSent, match="InwardAddress"):
+            wire.send(REQUEST)
+
+    assert heard_anything == [b""]
