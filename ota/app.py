@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import multiprocessing
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _STOP_PATIENCE_S = 5.0
+_ORPHAN_PATIENCE_S = 3.0
 
 
 def create_app(built: wiring.Wiring) -> Flask:
@@ -64,6 +69,7 @@ def application() -> Flask:
     """What a server process runs: settings from the environment, the wiring, and the thread for jobs."""
     settings = configuration.load()
     configure_logging(settings.log.level)
+    end_with_parent()
     built = wiring.build(settings)
     if settings.jobs.runner == "embedded":
         start_jobs(built)
@@ -75,6 +81,20 @@ def application() -> Flask:
     app = create_app(built)
     app.wsgi_app = _MeasuredInput(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
     return app
+
+
+def end_with_parent() -> None:
+    """End this process when the server that started it is killed: it would go on answering and hold the port."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), name="parent", daemon=True).start()
+
+
+def _end_after(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_ORPHAN_PATIENCE_S)
+    os._exit(1)  # whatever still runs is cut short, as by the kill that its parent got
 
 
 class _MeasuredInput:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from functools import cache
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Retry, SimpleWorker
+from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 from ota import settings as configuration
 from ota import wiring
 from ota.core.errors import OtaError
+from ota.settings import Settings
 from ota.store import outbox
 from ota.store.outbox import DueJob
 
@@ -41,19 +44,49 @@ def work(built: wiring.Wiring, *, burst: bool = False) -> None:
     stop = threading.Event()
     with Redis.from_url(built.settings.redis.url) as connection:
         relay = Relay(built, connection)
-        # In this process and not in a fork of it: the wiring and its HSM session are built once.
-        worker = SimpleWorker([relay.queue], connection=connection, serializer=JSONSerializer)
         if burst:
             relay.hand_over()
-            worker.work(burst=True)
+            _listener(relay.queue, threading.Event()).work(burst=True)
             return
         thread = threading.Thread(target=relay.run_until, args=(stop,), name="relay", daemon=True)
         thread.start()
         try:
-            worker.work(logging_level=built.settings.log.level)
+            _listen(relay.queue, built.settings)
         finally:
             stop.set()
             thread.join(5)
+
+
+def _listen(queue: Queue, settings: Settings) -> None:
+    """Run what the queue hands out until a signal ends it.
+
+    RQ ends its own loop when Redis goes away while a job finishes, and cannot begin while Redis is away: begin again.
+    """
+    ended = threading.Event()
+    while not ended.is_set():
+        # A signal between two listeners reaches the last one, which answers it with StopRequested.
+        with suppress(RedisError, StopRequested):
+            _listener(queue, ended).work(logging_level=settings.log.level)
+        with suppress(RedisError, StopRequested):
+            ended.wait(settings.jobs.poll_s)
+
+
+def _listener(queue: Queue, ended: threading.Event) -> _Listener:
+    listener = _Listener([queue], connection=queue.connection, serializer=JSONSerializer)
+    listener.ended = ended
+    return listener
+
+
+class _Listener(SimpleWorker):
+    """RQ's worker in this process, not in a fork of it: the wiring and its HSM session are built once."""
+
+    ended: threading.Event
+    """Set when a signal told it to end."""
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Called by RQ's signal handler before anything else, so also while Redis is away."""
+        self.ended.set()
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ's
 
 
 class Relay:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from ota.cli import main
+from ota.cli.address import answers
 from ota.sandbox import credentials
 from tests.app.server import ServerProcess
 
@@ -136,6 +138,20 @@ def test_it_ends_when_told_also_while_somebody_is_connected(tmp_path: Path, numb
     assert code == 0
     assert seconds < 10
     assert "Traceback" not in log
+
+
+def test_a_server_that_is_killed_leaves_nobody_on_its_port(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path / "data")
+    parts = urlsplit(server.url)
+
+    server.stop(signal.SIGKILL)
+    ends = time.monotonic() + 20
+    while answers(server.url) and time.monotonic() < ends:
+        time.sleep(0.05)
+
+    with socket.socket() as again:
+        again.bind((parts.hostname or "", parts.port or 0))
+        assert not answers(server.url)
 
 
 def test_a_taken_port_is_told(tmp_path: Path) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
 from ota import wiring, worker
@@ -145,22 +147,73 @@ def test_the_relay_goes_on_when_the_queue_comes_back(
     assert swept.is_set()
 
 
+@pytest.mark.parametrize("failure", [None, RedisError], ids=["RQ gives up", "Redis is away"])
+def test_a_worker_that_lost_its_queue_begins_again(
+    ready: wiring.Wiring, handled: Handled, monkeypatch: pytest.MonkeyPatch, failure: type[RedisError] | None
+) -> None:
+    stage(ready, "a1")
+    really = SimpleWorker.work
+    begun: list[object] = []
+
+    def work(self: SimpleWorker, **options: Any) -> bool:
+        begun.append(self)
+        if len(begun) == 1:
+            if failure is not None:
+                raise failure
+            return False
+        return really(self, **options)
+
+    monkeypatch.setattr(SimpleWorker, "work", work)
+    with ended_when(lambda: waiting(ready) == 0):
+        worker.work(ready)
+
+    assert handled.subjects == ["a1"]
+    assert len(begun) == 2
+
+
+def test_a_signal_ends_a_worker_also_while_its_queue_is_away(
+    ready: wiring.Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = threading.Event()
+
+    def work(self: SimpleWorker, **_: Any) -> bool:
+        signal.signal(signal.SIGTERM, self.request_stop)
+        began.set()
+        raise RedisError
+
+    monkeypatch.setattr(SimpleWorker, "work", work)
+    with ended_when(began.is_set):
+        worker.work(ready)
+
+    assert began.is_set()
+
+
 def test_a_worker_works_until_a_signal_ends_it(ready: wiring.Wiring, handled: Handled) -> None:
     stage(ready, "a1")
 
-    def end_when_done() -> None:
+    with ended_when(lambda: waiting(ready) == 0):
+        worker.work(ready)
+
+    assert handled.subjects == ["a1"]
+
+
+@contextmanager
+def ended_when(condition: Callable[[], bool]) -> Iterator[None]:
+    """Send this process the signal as soon as the condition holds; puts its handlers back."""
+
+    def end() -> None:
         for _ in range(1000):
-            if waiting(ready) == 0:
+            if condition():
                 break
             threading.Event().wait(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=end_when_done).start()
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=end)
+    thread.start()
     try:
-        worker.work(ready)
+        yield
     finally:
+        thread.join()
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGINT, before[1])
-
-    assert handled.subjects == ["a1"]
