@@ -44,6 +44,7 @@ from ota.hsm_adapter.ports import Exposure, Hsm
 from ota.hsm_adapter.routing import PROVINCE, AuthorityOffice, HsmOffice, Routing
 from ota.hsm_adapter.signing import Es256Signer
 from ota.hsm_adapter.software import KeyStore, SoftwareHsm
+from ota.hsm_adapter.software.witness import StoreWitness
 from ota.hsm_adapter.trail import TrailedHsm
 from ota.issuance import models as issuance_models
 from ota.issuance import plan as issuance_plan
@@ -72,6 +73,7 @@ from ota.store.callers import Callers
 from ota.store.engine import open_engine
 from ota.store.idempotency import IdempotentAnswers
 from ota.store.key_uses import KeyUses
+from ota.store.key_witness import DatabaseWitness
 from ota.store.outbox import Patience
 from ota.store.phases import Store
 from ota.store.replay import ReplayGuard
@@ -171,7 +173,7 @@ def build(
     callers = Callers(store)
     signer = signer or open_signer(settings, clock)
     key_uses = KeyUses(store, clock)
-    hsm = TrailedHsm(hsm or open_hsm(settings), key_uses)
+    hsm = TrailedHsm(hsm or open_hsm(settings, DatabaseWitness(store, clock)), key_uses)
     tokens = _tokens(settings, clock, signer)
     callbacks = Callbacks(_callback_of(callers), signer, clock, settings.tokens.audience)
     desk = desk or _wallet_desk(settings, callbacks, callers)
@@ -311,8 +313,8 @@ def open_signer(settings: Settings, clock: Clock) -> Signer:
     return Es256Signer.open(settings.data, clock)
 
 
-def open_hsm(settings: Settings) -> Hsm:
-    """The HSM that the settings name."""
+def open_hsm(settings: Settings, witness: StoreWitness | None = None) -> Hsm:
+    """The HSM that the settings name; ``witness`` remembers the software HSM's key store."""
     exposure = maximum_exposure(settings)
     if settings.hsm.backend == "software":
         return SoftwareHsm.open(
@@ -320,6 +322,7 @@ def open_hsm(settings: Settings) -> Hsm:
             environment=settings.environment,
             maximum_exposure=exposure,
             administrator=key_administrator(settings),
+            witness=witness,
         )
     open_token = partial(
         Pkcs11Hsm.open,
@@ -335,10 +338,14 @@ def open_hsm(settings: Settings) -> Hsm:
     return FailoverHsm(openers, _keys_in_use(settings))
 
 
-def open_key_store(settings: Settings) -> KeyStore:
-    """The key store of the data folder, held to the administrator whom the settings name."""
+def open_key_store(settings: Settings, store: Store, *, older_taken: bool = False) -> KeyStore:
+    """The key store of the data folder, held to what the settings and the database know of it; see `KeyStore`."""
     return KeyStore(
-        settings.data, environment=settings.environment, administrator=key_administrator(settings)
+        settings.data,
+        environment=settings.environment,
+        administrator=key_administrator(settings),
+        witness=DatabaseWitness(store, SystemClock()),
+        older_taken=older_taken,
     )
 
 

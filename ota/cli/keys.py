@@ -8,6 +8,7 @@ from ota.cli.keys_blocks import export_key_block, import_key_block
 from ota.cli.keys_capabilities import capabilities
 from ota.cli.keys_import import import_key
 from ota.cli.keys_list import list_keys
+from ota.cli.keys_reinstate import reinstate
 from ota.cli.keys_states import appoint, provision_test, state, transcript
 from ota.cli.keys_token import token
 
@@ -34,6 +35,7 @@ for command in (
     export_key_block,
     state,
     provision_test,
+    reinstate,
     transcript,
     token,
     capabilities,

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -24,6 +25,10 @@ from ota.hsm_adapter.ports import KeyEntry
 from ota.hsm_adapter.signing import Es256Signer
 from ota.hsm_adapter.software.administration import nobody_appointed
 from ota.settings import Settings, SettingsError
+from ota.store import audit
+from ota.store.audit import Entry
+from ota.store.migrations import current, newest, upgrade
+from ota.store.phases import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SOFTWARE: Final = "software"
@@ -39,10 +44,16 @@ class KeyDesk:
     """
 
     def __init__(
-        self, settings: Settings, *, passphrase_file: Path | None = None, pin_file: Path | None = None
+        self,
+        settings: Settings,
+        *,
+        passphrase_file: Path | None = None,
+        pin_file: Path | None = None,
+        older_taken: bool = False,
     ) -> None:
         self.settings = settings
-        self.store = wiring.open_key_store(settings)
+        self._database = open_database(settings)
+        self.store = wiring.open_key_store(settings, self._database, older_taken=older_taken)
         self.clock: Clock = SystemClock()
         self._passphrase_file = passphrase_file
         self._token = None if settings.hsm.backend == SOFTWARE else _token_keys(settings, pin_file)
@@ -80,7 +91,10 @@ class KeyDesk:
 
     @contextmanager
     def recorded(self, kind: str, key: str) -> Iterator[dict[str, object]]:
-        """Write a signed transcript of what happens inside, however it ends. Add to the yielded facts."""
+        """Write a signed transcript of what happens inside, however it ends, and tell the audit trail of it.
+
+        Add to the yielded facts.
+        """
         facts: dict[str, object] = {}
         try:
             yield facts
@@ -98,6 +112,11 @@ class KeyDesk:
         facts["generation"] = self.store.generation
         transcript = Transcript(kind, key, outcome, self.clock.now(), facts)
         path = transcript.write(self.settings.data, self.signer, self.settings.tokens.audience)
+        actor = f"key-administrator:{administrator.fingerprint}" if administrator else audit.PLATFORM
+        kept = {"transcript": path.name, "sha256": sha256(path.read_bytes()).hexdigest()}
+        data = {"outcome": outcome, **facts, **kept}
+        with self._database.begin() as tx:
+            audit.append(tx, Entry(audit.KEYS, actor, kind, key, data, self.clock.now()))
         click.echo(f"Transcript / 记录: {path}", err=True)
 
     def _passphrase(self) -> str:
@@ -108,6 +127,22 @@ class KeyDesk:
                 "Administrator's passphrase (hidden) / 管理员口令 (不回显)", hide_input=True, err=True
             )
         )
+
+
+def open_database(settings: Settings) -> Store:
+    """The installation's database until the command ends: it remembers the key store, and takes the audit trail.
+
+    An empty one gets its tables. Raises SettingsError when it is of another release, Unavailable when it is away.
+    """
+    store = wiring.open_store(settings)
+    click.get_current_context().call_on_close(store.close)
+    store.ping()
+    found = current(store.engine)
+    if found is None:
+        upgrade(store.engine)
+    elif found != newest():
+        raise SettingsError(f"the database is at {found}, expected {newest()}: run `ota db upgrade` first")
+    return store
 
 
 def key_ref(_context: click.Context, _parameter: click.Parameter, value: str) -> KeyRef:

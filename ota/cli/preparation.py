@@ -70,7 +70,7 @@ def _register_sandbox(settings: Settings, callers: Callers, now: datetime) -> No
 def _fill_sandbox(settings: Settings, store: Store, now: datetime) -> None:
     """Published test keys, unless the keys have an administrator, and card numbers for cities that have none."""
     if settings.hsm.backend == "software":
-        keys = wiring.open_key_store(settings)
+        keys = wiring.open_key_store(settings, store)
         if keys.administrator is None:
             provision_test_keys(keys)
     with store.begin() as tx:

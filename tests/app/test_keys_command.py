@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from psec import tr31
 
@@ -20,6 +25,9 @@ from ota.hsm_adapter.errors import KeyStoreDamaged
 from ota.hsm_adapter.software import KeyStore
 from ota.hsm_adapter.software.store import STORE_FILE
 from ota.settings import load
+from ota.store.audit import audit
+from ota.store.engine import open_engine
+from ota.store.phases import Store
 from tests.tokens import Token
 
 PASSPHRASE = "seven horses graze at dusk"
@@ -65,6 +73,19 @@ class Installation:
 
     def entry(self, key: str) -> Any:
         return next(entry for entry in self.catalogue()["keys"] if entry["name"] == key)
+
+    @contextmanager
+    def database(self) -> Iterator[Store]:
+        store = Store(open_engine(f"sqlite:///{self.data / 'ota.sqlite3'}"))
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def audit(self) -> Sequence[sa.Row[Any]]:
+        """The audit trail of keys."""
+        with self.database() as store, store.read() as tx:
+            return tx.execute(sa.select(audit).order_by(audit.c.position)).all()
 
     def transcripts(self) -> list[Any]:
         found = []
@@ -420,13 +441,89 @@ def test_a_damaged_store_is_told_plainly(installation: Installation) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["list", "appoint", "import", "import-block", "export-block", "state", "provision-test", "transcript"],
+    [
+        *("list", "appoint", "import", "import-block", "export-block", "state", "provision-test"),
+        *("reinstate", "transcript"),
+    ],
 )
 def test_every_command_teaches(command: str) -> None:
     result = CliRunner().invoke(main, ["keys", command, "--help"])
 
     assert result.exit_code == 0
     assert len(result.output) > 400
+
+
+def test_an_older_folder_is_refused_until_its_administrator_reinstates_it(
+    installation: Installation, tmp_path: Path
+) -> None:
+    installation.hold(LOAD)
+    backup = shutil.copytree(
+        installation.data, tmp_path / "backup", ignore=shutil.ignore_patterns("ota.sqlite3*")
+    )
+    installation.administer("state", LOAD, "active")
+    for name in ("kek", "keys", "generation"):
+        shutil.copy(backup / name, installation.data / name)
+
+    refused = installation.keys("list")
+    regretted = installation.administer("reinstate", input="n\n")
+    reinstated = installation.administer("reinstate", input="y\n")
+
+    assert (refused.exit_code, regretted.exit_code, reinstated.exit_code) == (1, 1, 0)
+    assert "rolled back to generation 2, 3 is the last known" in refused.output
+    assert "2 -> 4" in reinstated.output
+    assert installation.entry(LOAD)["state"] == "pre-active"
+
+
+def test_what_the_administrator_does_stands_in_the_audit_trail(installation: Installation) -> None:
+    installation.hold(LOAD)
+    installation.administer("state", LOAD, "active")
+
+    rows = installation.audit()
+
+    assert [(row.action, row.subject_id, row.data["outcome"]) for row in rows] == [
+        ("appoint", "-", "done"),
+        ("import_by_components", LOAD, "done"),
+        ("change_state", LOAD, "done"),
+    ]
+    assert {row.actor for row in rows} == {f"key-administrator:{installation.catalogue()['administrator']}"}
+    transcript = installation.data / "ceremonies" / rows[1].data["transcript"]
+    assert rows[1].data["sha256"] == sha256(transcript.read_bytes()).hexdigest()
+
+
+def test_the_named_administrator_is_the_only_one(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = installation.catalogue()["administrator_key"]
+    monkeypatch.setenv("OTA_HSM_KEY_ADMINISTRATOR", mine)
+    taken = installation.keys("list")
+    monkeypatch.setenv("OTA_HSM_KEY_ADMINISTRATOR", "5A" * 32)
+
+    refused = installation.keys("list")
+
+    assert (taken.exit_code, refused.exit_code) == (0, 1)
+    assert f'hsm.key_administrator = "{mine}"' in taken.output
+    assert "or a successor is expected" in refused.output
+
+
+def test_a_database_of_another_release_is_not_written_to(installation: Installation) -> None:
+    with installation.database() as store, store.begin() as tx:
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+
+    result = installation.keys("list")
+
+    assert result.exit_code == 1
+    assert "ota db upgrade" in result.output
+
+
+def test_without_the_database_no_key_is_administered(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTA_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+
+    result = installation.keys("list")
+
+    assert result.exit_code == 1
+    assert "try again later" in result.output
 
 
 @pytest.fixture
@@ -497,10 +594,12 @@ def test_test_keys_are_provisioned_on_a_token(on_token: Installation) -> None:
 
 
 @pytest.fixture
-def production(tmp_path: Path, on_token: Installation, monkeypatch: pytest.MonkeyPatch) -> Installation:
+def production(
+    tmp_path: Path, on_token: Installation, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Installation:
     """An installation with every setting that production wants; its token is not opened by these tests."""
     for name, value in {
-        "DATABASE_URL": "postgresql+psycopg://nobody@localhost/none",
+        "DATABASE_URL": postgres_url,
         "REDIS_URL": "redis://localhost",
         "TOKENS_AUDIENCE": "https://ota.example",
         "SERVER_BEHIND_TLS_PROXY": "true",

@@ -154,31 +154,6 @@ def test_a_crash_before_the_first_store_is_written_is_healed(tmp_path: Path) -> 
     assert with_a_key(tmp_path).generation == 1
 
 
-class Remembered:
-    """A witness as a database row would be one."""
-
-    def __init__(self) -> None:
-        self.number: int | None = None
-
-    def generation(self) -> int | None:
-        return self.number
-
-    def advance(self, generation: int) -> None:
-        self.number = generation
-
-
-def test_a_witness_outside_the_folder_notices_a_whole_old_folder(tmp_path: Path) -> None:
-    witness = Remembered()
-    store = KeyStore(tmp_path, environment="sandbox", witness=witness)
-    store.add({LOAD: SECRET}, test=False)
-    old = (tmp_path / STORE_FILE).read_bytes()
-    store.change_state(LOAD, KeyState.VERIFY_ONLY)
-    (tmp_path / STORE_FILE).write_bytes(old)
-
-    with pytest.raises(KeyStoreDamaged, match="generation 1, 2 is the last known"):
-        KeyStore(tmp_path, environment="sandbox", witness=witness)
-
-
 def test_a_key_is_not_exchanged_for_another(tmp_path: Path) -> None:
     store = with_a_key(tmp_path)
     store.add({TAC: bytes(reversed(SECRET))}, test=False)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ota.hsm_adapter.keys import CardKey
     from ota.hsm_adapter.ports import Channel, ChannelRequest, KeyWriting, WrappedCommand
     from ota.hsm_adapter.software.memory import KeySource
-    from ota.hsm_adapter.software.witness import GenerationWitness
+    from ota.hsm_adapter.software.witness import StoreWitness
 
 BACKEND: Final = "software"
 _DEFAULT_RULES: Final = EPurseRules()
@@ -62,7 +62,7 @@ class SoftwareHsm:
         rules: EPurseRules = _DEFAULT_RULES,
         maximum_exposure: Exposure = Exposure.CARD_KEY,
         administrator: bytes | None = None,
-        witness: GenerationWitness | None = None,
+        witness: StoreWitness | None = None,
     ) -> Self:
         """Probe the cryptography and open the key store of a data folder; see `KeyStore` for what it holds it to.
 

@@ -36,7 +36,7 @@ from ota.hsm_adapter.software.kek import seals, write_private
 from ota.hsm_adapter.software.published import is_published
 from ota.hsm_adapter.software.succession import check_succession, endorse
 from ota.hsm_adapter.software.weakness import weakness
-from ota.hsm_adapter.software.witness import FileWitness, GenerationWitness, check_generation
+from ota.hsm_adapter.software.witness import FileWitness, Remembered, StoreWitness, check_generation
 
 if TYPE_CHECKING:
     from ota.hsm_adapter.keys import KeyRef
@@ -57,8 +57,9 @@ class KeyStore:
     """The keys of one data folder. Several threads and processes may use it; one at a time changes it.
 
     ``administrator`` is the public key of who is known to administer it, if the installation names one. ``witness``
-    remembers the generation; the default is a sealed file beside the store. Opening raises KeyStoreDamaged for a store
-    that was altered, rolled back or is another administrator's, TestKeysInProduction where it holds test keys.
+    remembers generation and administrator apart from the folder, where a sealed file remembers them too. Opening raises
+    KeyStoreDamaged for a store that was altered, rolled back or is another administrator's, TestKeysInProduction where
+    it holds test keys. ``older_taken`` opens one that was rolled back, for its administrator to `reinstate`.
     """
 
     def __init__(
@@ -67,13 +68,16 @@ class KeyStore:
         *,
         environment: str,
         administrator: bytes | None = None,
-        witness: GenerationWitness | None = None,
+        witness: StoreWitness | None = None,
+        older_taken: bool = False,
     ) -> None:
         self._folder = folder
+        self._older_taken = older_taken
         self._named = administrator
         self._production = environment == PRODUCTION
         self._key_seal, self._catalogue_seal, witness_seal = seals(folder, "key", "catalogue", "generation")
-        self._witness = witness or FileWitness(folder, witness_seal)
+        self._file_witness = FileWitness(folder, witness_seal)
+        self._witnesses: tuple[StoreWitness, ...] = (self._file_witness, *((witness,) if witness else ()))
         self._guard = RLock()
         self._administrator: Administrator | None = None
         self._record: AdministratorRecord | None = None
@@ -130,8 +134,10 @@ class KeyStore:
         """Take over what another process changed; raises KeyStoreDamaged, TestKeysInProduction."""
         with self._guard, self._locked():
             loaded = self._load()
-            if loaded.generation > (self._witness.generation() or 0):
-                self._witness.advance(loaded.generation)  # a crash came between the store and its record
+            if not self._older_taken:
+                self._remember(
+                    loaded
+                )  # anew after a crash between the store and a witness, or an older database
             self._take(loaded)
 
     def add(
@@ -176,6 +182,14 @@ class KeyStore:
             others = tuple(key for key in present.keys if key.entry.ref != ref)
             self._save(replace(present, keys=(*others, self._restated(found[0], state))))
 
+    def reinstate(self) -> None:
+        """Make what is here the newest generation; raises AdministrationRefused without the administrator."""
+        with self._guard, self._locked():
+            present = self._load()
+            newest = max((known.generation for known in self._remembered()), default=0)
+            self._older_taken = False
+            self._save(replace(present, generation=max(present.generation, newest)))
+
     def _sealed(self, ref: KeyRef) -> SealedKey:
         found = self._keys.get(ref)
         if found is None:
@@ -197,19 +211,32 @@ class KeyStore:
         return SealedKey(entry, closed)
 
     def _load(self) -> Catalogue:
-        remembered = self._witness.generation()  # read first: a newer file than remembered is no roll-back
+        remembered = self._remembered()  # read first: a newer file than remembered is no roll-back
         path = self._folder / STORE_FILE
-        if not path.exists():
-            check_generation(None, remembered)
-            return self._checked(Catalogue(0, ()))
-        stored = catalogue.read(path.read_bytes(), self._catalogue_seal)
-        check_generation(stored.generation, remembered)
-        return self._checked(stored)
+        there = path.exists()
+        stored = catalogue.read(path.read_bytes(), self._catalogue_seal) if there else Catalogue(0, ())
+        if there and self._file_witness.remembered() is None:
+            raise KeyStoreDamaged("the record of its generation is missing")
+        if not self._older_taken:
+            for known in remembered:
+                check_generation(stored.generation if there else None, known.generation)
+        return self._checked(stored, remembered)
 
-    def _checked(self, stored: Catalogue) -> Catalogue:
-        """The catalogue, when its administrator is the one whom the installation names and this process has seen."""
+    def _remembered(self) -> list[Remembered]:
+        return [known for witness in self._witnesses if (known := witness.remembered()) is not None]
+
+    def _remember(self, stored: Catalogue) -> None:
+        administrator = stored.administrator
+        now = Remembered(stored.generation, administrator.public if administrator else None)
+        for witness in self._witnesses:
+            known = witness.remembered()
+            if stored.generation and (known is None or known.generation < now.generation):
+                witness.remember(now)
+
+    def _checked(self, stored: Catalogue, remembered: Sequence[Remembered]) -> Catalogue:
+        """The catalogue, when its administrator is the one whom setting, witnesses and this process know."""
         seen = self._record.public if self._record else None
-        for known in (self._named, seen):
+        for known in {self._named, seen, *(each.administrator for each in remembered)}:
             if known is not None:
                 check_succession(stored.administrator, stored.succession, known)
         if (
@@ -226,11 +253,13 @@ class KeyStore:
         if self._production and changed.administrator is None:
             raise nobody_appointed()
         changed = replace(changed, generation=changed.generation + 1)
-        if self._witness.generation() is None:
-            self._witness.advance(0)  # a store whose record is missing is refused, so the record comes first
+        if self._file_witness.remembered() is None:
+            self._file_witness.remember(
+                Remembered(0)
+            )  # a store without its record is refused, so it comes first
         signer = self._administrator if changed.administrator else None
         write_private(self._folder / STORE_FILE, catalogue.write(changed, self._catalogue_seal, signer))
-        self._witness.advance(changed.generation)
+        self._remember(changed)
         self._take(changed)
 
     def _check_administrator(self, record: AdministratorRecord | None) -> None:

@@ -1,7 +1,8 @@
-"""Who remembers the key store's generation outside of it, so that an old copy put back is noticed."""
+"""Who remembers the key store outside of it, so that an old copy put back, or another one, is noticed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -9,45 +10,56 @@ from ota.hsm_adapter.errors import KeyStoreDamaged
 from ota.hsm_adapter.software.kek import Seal, write_private
 
 WITNESS_FILE: Final = "generation"
+_GENERATION_LENGTH: Final = 8
 
 
-class GenerationWitness(Protocol):
-    """Remembers one number that only grows; a database row keeps it apart from the key store's folder."""
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is known of a store: its generation, and its administrator's public key (None: nobody)."""
 
-    def generation(self) -> int | None:
-        """The number remembered, or None before the first; raises KeyStoreDamaged."""
+    generation: int
+    administrator: bytes | None = None
+
+
+class StoreWitness(Protocol):
+    """Remembers the newest generation of one store and who administers it.
+
+    The database's (`ota.store.key_witness`) is apart from the store's folder, so it also notices a whole folder that
+    was put back.
+    """
+
+    def remembered(self) -> Remembered | None:
+        """What was remembered last, or None before the first; raises KeyStoreDamaged, Unavailable."""
         ...
 
-    def advance(self, generation: int) -> None:
-        """Remember a greater number."""
+    def remember(self, now: Remembered) -> None:
+        """Remember this, unless a greater generation is remembered."""
         ...
 
 
 class FileWitness:
-    """The default: a sealed file beside the store. It notices the store's file alone being put back."""
+    """A sealed file beside the store. It notices the store's file alone being put back."""
 
     def __init__(self, folder: Path, seal: Seal) -> None:
         self._path = folder / WITNESS_FILE
         self._seal = seal
 
-    def generation(self) -> int | None:
-        """The number in the file, or None when there is no file."""
+    def remembered(self) -> Remembered | None:
+        """What stands in the file, or None when there is no file."""
         if not self._path.exists():
             return None
-        return int.from_bytes(self._seal.open(self._path.read_bytes(), b""), "big")
+        kept = bytes(self._seal.open(self._path.read_bytes(), b""))
+        return Remembered(int.from_bytes(kept[:_GENERATION_LENGTH], "big"), kept[_GENERATION_LENGTH:] or None)
 
-    def advance(self, generation: int) -> None:
-        """Put a new file in place."""
-        write_private(self._path, self._seal.close(generation.to_bytes(8, "big"), b""))
+    def remember(self, now: Remembered) -> None:
+        """Put a new file in place; only the store calls this, one process at a time."""
+        kept = now.generation.to_bytes(_GENERATION_LENGTH, "big") + (now.administrator or b"")
+        write_private(self._path, self._seal.close(kept, b""))
 
 
-def check_generation(stored: int | None, remembered: int | None) -> None:
+def check_generation(stored: int | None, remembered: int) -> None:
     """Raise KeyStoreDamaged unless the store is as new as is remembered, or newer by a crash in between."""
-    if stored is None:
-        if remembered:
-            raise KeyStoreDamaged("its file is missing")
-        return
-    if remembered is None:
-        raise KeyStoreDamaged("the record of its generation is missing")
-    if stored < remembered:
+    if stored is None and remembered:
+        raise KeyStoreDamaged("its file is missing")
+    if stored is not None and stored < remembered:
         raise KeyStoreDamaged(f"it was rolled back to generation {stored}, {remembered} is the last known")
