@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.databases import PostgresServer, Templates, migrate
 from tests.tokens import Token, make_token
@@ -21,6 +22,9 @@ from tools.services import instance, postgres, softhsm, valkey
 from tools.services.process import Process
 
 RUN_OWNER = "OTA_TEST_RUN_OWNER"  # the process id of the run, the same in all its parallel workers
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # what takes long on a busy machine is no finding
 
 
 def pytest_configure() -> None:

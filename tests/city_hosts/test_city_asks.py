@@ -308,7 +308,7 @@ FIELDS = st.sampled_from(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(max_examples=120, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(
     verb=st.sampled_from(["check", "authorise", "confirm", "void", "query"]),
     changes=st.dictionaries(FIELDS, JSON, max_size=4),

@@ -170,7 +170,7 @@ def _shoot(target: Target, operation: Any, mode: GenerationMode, statuses: Count
 
     @seed(20261123)
     @settings(
-        max_examples=CASES, database=None, deadline=None, suppress_health_check=list(HealthCheck),
+        max_examples=CASES, database=None, suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],
     )  # fmt: skip
     @given(case=operation.as_strategy(generation_mode=mode))

@@ -40,7 +40,7 @@ def fields(header: Any) -> tuple[str, ...]:
     return header.key_usage, header.algorithm, header.mode_of_use, header.version_num, header.exportability
 
 
-@settings(max_examples=2500, deadline=None)
+@settings(max_examples=2500)
 @given(protection=_PROTECTIONS, header=_HEADERS, key=_KEYS)
 def test_the_reference_opens_our_blocks(protection: bytes, header: Header, key: bytes) -> None:
     read, found = psec.unwrap(protection, tr31.wrap(protection, header, key))
@@ -56,7 +56,7 @@ def test_the_reference_opens_our_blocks(protection: bytes, header: Header, key: 
     assert {name: text for name, text in read.blocks.items() if name != "PB"} == dict(header.optional)
 
 
-@settings(max_examples=2500, deadline=None)
+@settings(max_examples=2500)
 @given(protection=_PROTECTIONS, header=_HEADERS, key=_KEYS, hidden=st.sampled_from([None, 24, 32]))
 def test_we_open_the_blocks_of_the_reference(
     protection: bytes, header: Header, key: bytes, hidden: int | None
@@ -72,7 +72,7 @@ def test_we_open_the_blocks_of_the_reference(
     assert (read, bytes(found)) == (header, key)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(protection=_PROTECTIONS, header=_HEADERS, key=_KEYS, data=st.data())
 def test_a_block_with_any_character_changed_is_refused(
     protection: bytes, header: Header, key: bytes, data: st.DataObject
@@ -85,7 +85,7 @@ def test_a_block_with_any_character_changed_is_refused(
         tr31.unwrap(protection, block[:place] + other + block[place + 1 :])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=st.text(max_size=200) | st.text(_UPPER, max_size=200).map(lambda text: "D" + text))
 def test_text_that_is_no_block_is_refused(text: str) -> None:
     with pytest.raises(KeyBlockRefused):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ota.topup.decision import Sighting, Verdict, decide
@@ -85,7 +85,6 @@ def test_every_small_world_is_decided_as_the_protocol_says() -> None:
     assert wrong == []
 
 
-@settings(deadline=None)
 @given(SIGHTINGS)
 def test_money_is_called_loaded_only_when_the_counter_stands_one_above_the_attempt(seen: Sighting) -> None:
     verdict = decide(seen)
@@ -96,7 +95,6 @@ def test_money_is_called_loaded_only_when_the_counter_stands_one_above_the_attem
         assert seen.proven or not seen.foreign_loads
 
 
-@settings(deadline=None)
 @given(SIGHTINGS)
 def test_money_is_given_free_again_only_when_the_counter_has_not_moved(seen: Sighting) -> None:
     verdict = decide(seen)
@@ -104,7 +102,6 @@ def test_money_is_given_free_again_only_when_the_counter_has_not_moved(seen: Sig
     assert (verdict is Verdict.NOT_LOADED) == (seen.attempt is not None and seen.counter == seen.attempt)
 
 
-@settings(deadline=None)
 @given(SIGHTINGS)
 def test_a_live_attempt_never_lets_another_load_pass_undecided(seen: Sighting) -> None:
     verdict = decide(seen)
@@ -112,7 +109,6 @@ def test_a_live_attempt_never_lets_another_load_pass_undecided(seen: Sighting) -
     assert (verdict is Verdict.FREE) <= (seen.attempt is None)
 
 
-@settings(deadline=None)
 @given(SIGHTINGS, st.integers(0, 0x1_0000))
 def test_with_a_live_attempt_the_last_known_counter_changes_nothing(seen: Sighting, other: int) -> None:
     elsewhere = Sighting(seen.counter, seen.attempt, other, seen.foreign_loads, seen.proven)

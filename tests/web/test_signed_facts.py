@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ota.core.principal import CallerKind, Principal
@@ -200,7 +200,6 @@ def test_what_does_not_hold_is_not_told() -> None:
     assert refused.value.problem_code == "signature_wrong"
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     st.text(max_size=200)
     | st.from_regex(r"\A[A-Za-z0-9_-]{0,60}\.[A-Za-z0-9_-]{0,60}\.[A-Za-z0-9_-]{0,90}\Z")

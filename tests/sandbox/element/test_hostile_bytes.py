@@ -43,7 +43,7 @@ def card() -> Element:
     return element
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from((TUNION, TICL, LINGNANTONG, PPSE, "A000000151000000")), st.lists(COMMAND, max_size=4))
 def test_any_bytes_get_a_status_word_and_move_no_money(aid: str, commands: list[bytes]) -> None:
     element = card()
@@ -56,7 +56,7 @@ def test_any_bytes_get_a_status_word_and_move_no_money(aid: str, commands: list[
         assert balance(element) == 5000
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(HEADER, BODY)
 def test_any_command_inside_a_session_gets_a_status_word(header: bytes, body: bytes) -> None:
     element = make()

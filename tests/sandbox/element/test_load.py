@@ -263,7 +263,7 @@ def test_the_online_counter_moves_with_loads_only(card: Element) -> None:
     assert say(card, "805001020B01000000015810000000010F")[0][4:6] == b"\x00\x00"
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, 30_000), max_size=6))
 def test_the_balance_is_what_was_loaded(amounts: list[int]) -> None:
     element = made()
