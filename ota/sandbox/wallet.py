@@ -82,5 +82,13 @@ class WalletServer:
         """A card as the registry knows it."""
         return self._caller.get(f"/v1/cards/{quote(card_no, safe='')}")
 
+    def ask_refund(self, order_id: str, key: str | None = None) -> Json:
+        """Ask for the money of a paid top-up that no card holds."""
+        return self._caller.post(f"/v1/topups/{quote(order_id, safe='')}/refund", {}, key or self._new_key())
+
+    def events(self, after: int = 0) -> Json:
+        """A page of this wallet's feed: events, and where the next page begins."""
+        return self._caller.get(f"/v1/events?after={after}")
+
     def _orders(self, path: str, name: str, value: str) -> list[Any]:
         return list(self._caller.get(f"{path}?{name}={quote(value, safe='')}")["orders"])

@@ -12,6 +12,7 @@ from ota.sandbox.cli.phone import phone
 from ota.sandbox.cli.simulate import simulate
 from ota.sandbox.cli.terminal import terminal
 from ota.sandbox.cli.vectors import vectors
+from ota.sandbox.cli.wallet import wallet
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -29,5 +30,5 @@ def main() -> None:
     """  # noqa: D301  \b keeps click from joining the lines
 
 
-for command in (demo, element, phone, terminal, cardkeys, city_host, vectors, simulate):
+for command in (demo, element, phone, wallet, terminal, cardkeys, city_host, vectors, simulate):
     main.add_command(command)
