@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from ota.cli.openapi import description
+from ota.core.principal import CallerKind
+from ota.web.scopes import scopes_of
+from tests.guards.markdown import slug
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -19,7 +22,7 @@ _CODE_SPAN = re.compile(r"`([a-z0-9_]+)`")
 def anchors(document: Path) -> set[str]:
     """The fragments that a document's headings make, in the way of GitHub."""
     headings = _HEADING.findall(document.read_text(encoding="utf-8"))
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {slug(heading) for heading in headings}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -44,16 +47,6 @@ def test_the_index_lists_every_decision_once() -> None:
     assert sorted(listed) == sorted(files)
 
 
-def test_both_readmes_show_the_same_commands() -> None:
-    english = (ROOT / "README.md").read_text(encoding="utf-8")
-    chinese = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
-
-    commands = re.findall(r"^make \w+|`ota[a-z-]* [a-z-]+", english, re.MULTILINE)
-
-    assert re.findall(r"^make \w+|`ota[a-z-]* [a-z-]+", chinese, re.MULTILINE) == commands
-    assert english.count("\n## ") == chinese.count("\n## ")
-
-
 def test_every_error_code_of_the_protocol_exists() -> None:
     table = (ROOT / "docs/protocol.md").read_text(encoding="utf-8").split("## Error codes")[1]
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "ota").rglob("*.py"))
@@ -75,6 +68,18 @@ def test_the_protocol_names_every_route() -> None:
     routes = set(re.findall(r"/v1/[a-z/{}]+", "".join(_without_names(text) for text in both)))
 
     assert {_without_names(path) for path in described} <= routes
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [("wallet server", CallerKind.WALLET), ("phone", CallerKind.PHONE), ("terminal", CallerKind.TERMINAL)],
+)
+def test_the_protocol_tells_what_each_caller_may(row: str, kind: CallerKind) -> None:
+    told = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
+
+    [cell] = re.findall(rf"^\| {row} \|[^|]*\| `([^`]+)`", told, re.MULTILINE)
+
+    assert set(cell.split()) == scopes_of(kind, ())
 
 
 def _without_names(text: str) -> str:
