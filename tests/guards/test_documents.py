@@ -4,10 +4,13 @@ import json
 import re
 from pathlib import Path
 
+import click
 import pytest
 
+from ota.cli import main as ota
 from ota.cli.openapi import description
 from ota.core.principal import CallerKind
+from ota.sandbox.cli import main as ota_sandbox
 from ota.web.scopes import scopes_of
 from tests.guards.markdown import slug
 
@@ -80,6 +83,29 @@ def test_the_protocol_tells_what_each_caller_may(row: str, kind: CallerKind) -> 
     [cell] = re.findall(rf"^\| {row} \|[^|]*\| `([^`]+)`", told, re.MULTILINE)
 
     assert set(cell.split()) == scopes_of(kind, ())
+
+
+def test_operations_tells_every_command_of_the_platform() -> None:
+    told = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+
+    untold = {name for name in commands(ota, "ota") if name not in told}
+
+    assert untold == set()
+
+
+def test_some_document_tells_every_command_of_the_sandbox() -> None:
+    told = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+
+    untold = {name for name in commands(ota_sandbox, "ota-sandbox") if name not in told}
+
+    assert untold == set()
+
+
+def commands(command: click.Command, name: str) -> list[str]:
+    """Names of a command and those below it, of groups only what they hold."""
+    if not isinstance(command, click.Group):
+        return [name]
+    return [each for word, below in command.commands.items() for each in commands(below, f"{name} {word}")]
 
 
 def _without_names(text: str) -> str:
