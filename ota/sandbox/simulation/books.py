@@ -120,4 +120,4 @@ def jobs_waiting(engine: sa.Engine) -> int:
 
 def key_of(card: Card, credit: Credit) -> LoadKey:
     """The load that a card's credit was."""
-    return card.number.digits, credit.counter, credit.random, credit.terminal, credit.at
+    return card.digits, credit.counter, credit.random, credit.terminal, credit.at

@@ -43,6 +43,8 @@ class Moments:
     def __init__(self, others: Others) -> None:
         self.alive = True
         self.luck: Luck | None = None
+        self.where = ""
+        """The route of the request under way."""
         self._others = others
 
     def before_phase(self) -> None:
@@ -105,7 +107,7 @@ class Moments:
             raise Killed
 
     def _strikes(self, fault: Fault) -> bool:
-        return self.luck is not None and self.luck.strikes(fault)
+        return self.luck is not None and self.luck.strikes(fault, self.where)
 
 
 class GuardedStore(Store):

@@ -18,12 +18,15 @@ from ota.sandbox.element.factory import ISSUER_DOMAIN, OUR_DOMAIN
 from ota.sandbox.element.keyring import KEY_SET_ROLES
 from ota.sandbox.element.purse import Pending, State
 from ota.sandbox.element.tunion import TUnion
+from ota.sandbox.make_cards import DEFAULT_I, blank_element
 from ota.sandbox.witness import card_key
 
 _NOT_USED: Final = KeySet(0x30, bytes(16), bytes(range(16)), bytes(range(16)))
 _ISSUED: Final = date(2026, 1, 1)
 _EXPIRES: Final = date(2036, 1, 1)
 _OWN_PURSE: Final = b""
+_CREDIT: Final = bytes.fromhex("80520000")
+_DEBIT: Final = bytes.fromhex("80540100")
 _KEY_SETS: Final = {0xB0A0: Algorithm.TDES, 0xB1A0: Algorithm.SM4}
 _VERSIONS: Final = bytes.fromhex("00010401")
 
@@ -41,36 +44,59 @@ class Credit:
 
 @dataclass
 class Card:
-    """One card and everything that really happened to it."""
+    """One card and everything that really happened to it. A card that is yet to be issued has no number."""
 
-    number: CardNumber
     city: City
     element: Element
-    applet: TUnion
+    number: CardNumber | None = None
     credits: list[Credit] = field(default_factory=list)
     debited_fen: int = 0
     readings: list[tuple[str, bytes]] = field(default_factory=list)
     """Answers to INITIALIZE FOR LOAD that somebody kept: terminal number and amount asked, and the 16 bytes."""
 
     @property
-    def state(self) -> State:
-        """The durable state of the purse."""
-        return self.applet.purse.state
+    def digits(self) -> str:
+        """The 19 digits; empty before there are any."""
+        return self.number.digits if self.number is not None else ""
 
     @property
-    def credited_fen(self) -> int:
-        """What was ever loaded: the balance and what was spent. The card begins empty."""
+    def applet(self) -> TUnion | None:
+        """The T-Union application, if it is installed."""
+        installed = self.element._registry.applets  # noqa: SLF001  the truth looks inside of the chip
+        return next((found for found in installed if isinstance(found, TUnion)), None)
+
+    @property
+    def state(self) -> State:
+        """The durable state of the purse; an element without one holds nothing."""
+        applet = self.applet
+        return applet.purse.state if applet is not None else State()
+
+    @property
+    def held_fen(self) -> int:
+        """What the card holds and what was spent from it. It began empty."""
         return self.state.balance + self.debited_fen
 
     def transmit(self, apdu: bytes) -> bytes:
         """Hand a command over and watch what it does; raises TornCard."""
-        before, pending = self.state, self.applet.purse.pending
+        before, applet = self.state, self.applet
+        pending = applet.purse.pending if applet is not None else None
         try:
             return self.element.transmit(apdu)
         finally:
-            if self.state.online_counter != before.online_counter and pending is not None:
+            if apdu.startswith(_CREDIT) and pending is not None and self.state != before:
                 self.credits.append(_credit(pending, apdu))
-            self.debited_fen += max(0, before.balance - self.state.balance)
+            if apdu.startswith(_DEBIT):
+                self.debited_fen += before.balance - self.state.balance
+
+
+def _credit(pending: Pending, apdu: bytes) -> Credit:
+    at = apdu[5:12].hex()
+    return Credit(pending.counter, pending.amount, pending.random.hex(), pending.terminal.hex(), at)
+
+
+def blank_card(city: City, seed: str, scp: str) -> Card:
+    """An element with nothing on it, for a card of a city."""
+    return Card(city, blank_element(Options(seed=seed, scp=scp, i=DEFAULT_I[scp])))
 
 
 def make_card(city: City, serial: int, algorithm: Algorithm, seed: str) -> Card:
@@ -88,17 +114,16 @@ def make_card(city: City, serial: int, algorithm: Algorithm, seed: str) -> Card:
     registry.applications.append(applet)
     applet.life_cycle = 0x07
     _personalise(applet, city, number)
-    return Card(number, city, element, applet)
-
-
-def _credit(pending: Pending, apdu: bytes) -> Credit:
-    at = apdu[5:12].hex()
-    return Credit(pending.counter, pending.amount, pending.random.hex(), pending.terminal.hex(), at)
+    return Card(city, element, number)
 
 
 def purchase_key(card: Card) -> bytes:
     """What the gates know of the card."""
-    return card_key("purchase", card.element.options.purse_algorithm, card.city.key_path(card.number))
+    return (
+        card_key("purchase", card.element.options.purse_algorithm, card.city.key_path(card.number))
+        if card.number
+        else b""
+    )
 
 
 def _personalise(applet: TUnion, city: City, number: CardNumber) -> None:

@@ -33,7 +33,7 @@ def run(card: Card, orders: Sequence[Order], luck: Luck) -> Steps[Told]:
     results: list[Result] = []
     for order in orders:
         yield Pause(_COMMAND_S)
-        if luck.strikes(Fault.CARD_SLOW):
+        if luck.strikes(Fault.CARD_SLOW, order.note):
             yield Pause(luck.choice.uniform(1, 40))
         answer = transmit(card, order.apdu, luck)
         if answer is None:
@@ -46,10 +46,10 @@ def run(card: Card, orders: Sequence[Order], luck: Luck) -> Steps[Told]:
 
 def transmit(card: Card, apdu: str, luck: Luck) -> Answer | None:
     """Send one command; None when the card was torn off the reader."""
-    if luck.strikes(Fault.TORN_BEFORE):
+    if luck.strikes(Fault.TORN_BEFORE, apdu[:8]):
         card.element.reset()
         return None
-    if apdu.startswith((INITIALISE, _CREDIT)) and luck.strikes(Fault.CARD_REFUSES):
+    if apdu.startswith((INITIALISE, _CREDIT)) and luck.strikes(Fault.CARD_REFUSES, apdu[:8]):
         return Answer(b"", luck.choice.choice(_REFUSALS))
     if apdu.startswith(_CREDIT):
         _plan_tear(card, luck)
@@ -59,7 +59,7 @@ def transmit(card: Card, apdu: str, luck: Luck) -> Answer | None:
         return None
     finally:
         card.element.faults.clear()
-    if luck.strikes(Fault.TORN_AFTER):
+    if luck.strikes(Fault.TORN_AFTER, apdu[:8]):
         card.element.reset()
         return None
     answer = Answer(raw[:-2], int.from_bytes(raw[-2:], "big"))

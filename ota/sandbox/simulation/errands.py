@@ -10,7 +10,7 @@ from typing import Final
 from ota.sandbox.discovery import card_opening
 from ota.sandbox.simulation.caller import Caller
 from ota.sandbox.simulation.cards import Card
-from ota.sandbox.simulation.faults import Fault, Luck
+from ota.sandbox.simulation.faults import Fault, Luck, Route
 from ota.sandbox.simulation.intention import Intention
 from ota.sandbox.simulation.phone import DONE, Meanwhile, Phone
 from ota.sandbox.simulation.process import Json, Reply
@@ -20,6 +20,8 @@ from ota.sandbox.simulation.truth import Trade, Violated
 
 TOPUPS: Final = "/v1/topups"
 _LEAST_FEN, _MOST_FEN = 101, 11_999
+_POPULARITY: Final = (8, 6, 8, 2)
+"""Of the routes, in the order in which they are declared."""
 _VISITS: Final = 4
 _LONGEST_PAUSE_S: Final = 900.0
 _WITHIN_S: Final = 3600.0
@@ -32,19 +34,14 @@ class Plan:
     number: int
     amount_fen: int
     start_s: float
-    at_terminal: bool
-    pays_later: bool
+    route: Route
 
     @classmethod
-    def drawn(cls, number: int, random: Random) -> Plan:
-        """A plan out of a seed."""
-        return cls(
-            number=number,
-            amount_fen=random.randint(_LEAST_FEN, _MOST_FEN),
-            start_s=random.uniform(0, _WITHIN_S),
-            at_terminal=random.random() < 0.35,
-            pays_later=random.random() < 0.4,
-        )
+    def drawn(cls, number: int, random: Random, route: Route | None) -> Plan:
+        """A plan out of a seed; ``route`` chooses the customer's way instead of chance."""
+        amount, start = random.randint(_LEAST_FEN, _MOST_FEN), random.uniform(0, _WITHIN_S)
+        drawn = random.choices(tuple(Route), weights=_POPULARITY)[0]
+        return cls(number, amount, start, route or drawn)
 
 
 @dataclass
@@ -66,7 +63,7 @@ class Errand:
         yield Pause(self.plan.start_s)
         if self.terminal_number is not None:
             yield from self._at_terminal(self.terminal_number)
-        elif self.plan.pays_later:
+        elif self.plan.route is Route.APP_LATER:
             yield from self._pay_later()
         else:
             yield from self._pay_at_once()
@@ -98,7 +95,7 @@ class Errand:
     def _pay_at_once(self) -> Steps[None]:
         trade = self.caller.truth.pay(self.caller.id, self.plan.amount_fen)
         body = {
-            "card_no": self.card.number.digits,
+            "card_no": self.card.digits,
             "amount_fen": self.plan.amount_fen,
             "payment": self.caller.payment(trade.number, trade.amount_fen),
             "session": card_opening(),
@@ -108,7 +105,7 @@ class Errand:
             yield from self._load(reply.json["order_id"], reply.json["session"])
 
     def _pay_later(self) -> Steps[None]:
-        body = {"card_no": self.card.number.digits, "amount_fen": self.plan.amount_fen}
+        body = {"card_no": self.card.digits, "amount_fen": self.plan.amount_fen}
         reply = yield from self._pursue(Intention(TOPUPS, body, self._key("order")))
         if reply is None or not reply.ok:
             return

@@ -117,6 +117,8 @@ class Route(StrEnum):
     APP_LATER = "app_later"
     """In a wallet's app, paid after the order."""
     TERMINAL = "terminal"
+    NEW_CARD = "new_card"
+    """A blank card for an empty element, with a first load."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -135,9 +137,9 @@ class Strike:
 class Scenario:
     """All that a run depends on.
 
-    ``orders`` are the numbers of the orders that are placed; ``route`` sends all customers one way. ``faults`` None lets the seed choose its own subset
-    (swarm testing); ``spared`` are strikes that do not happen although the dice say so; ``forced`` replaces the dice:
-    these strikes happen and no others.
+    ``orders`` are the numbers of the orders that are placed; ``route`` sends all customers one way. ``faults`` None
+    lets the seed choose its own subset (swarm testing); ``spared`` are strikes that do not happen although the dice
+    say so; ``forced`` replaces the dice: these strikes happen and no others.
     """
 
     seed: int
@@ -182,9 +184,11 @@ class Dice:
 
     def decide(self, strike: Strike, drawn: float, where: str) -> bool:
         """Whether a fault strikes; ``drawn`` is from 0 to 1, ``where`` names the edge for people."""
+        if self.calm:
+            return False
         if self.scenario.forced is not None:
             self.met[strike] = where
-        if self.calm or not self._falls(strike, drawn):
+        if not self._falls(strike, drawn):
             return False
         self.struck.append(strike)
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +38,8 @@ class Installation:
     cities: Cities
     terminals: Sequence[tuple[str, str]]
     """Callers that are terminals, and their numbers."""
+    remembered: Mapping[str, Callable[..., object]]
+    """Readers of configuration files that read each file once."""
 
     def parts(self, clock: VirtualClock, desk: WalletDesk) -> Parts:
         """What the processes of one run are built from, over a fresh database."""
@@ -54,46 +56,44 @@ class Installation:
         everybody = wallets + terminals
         return {each.caller_id: Caller(each, audience, clock, truth) for each in everybody}
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While a run lasts: files that do not change are not read again, and the product's log is silent."""
+        with replaced(wiring, **self.remembered), _silence():
+            yield
+
 
 @contextmanager
 def installed(database_url: str = "") -> Iterator[Installation]:
-    """Make an installation and take it away again; the product's log is silent meanwhile.
-
-    Raises SettingsError without a configuration folder.
-    """
+    """Make an installation and take it away again. Raises SettingsError without a configuration folder."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ota-simulation-")))
-        stack.enter_context(_silence())
         overrides = {"data": str(folder), "environment": "sandbox", "database.url": database_url}
         settings = configuration.load(overrides=overrides)
         database = stack.enter_context(prepared_database(settings, START))
-        stack.enter_context(_remembered_configuration())
         terminals = [
             (caller.id, caller.terminal.digits)
             for caller in read_callers(settings.config / "sandbox" / "callers.toml")
             if caller.terminal is not None
         ]
-        cities = load_cities(settings.config / "cities")
-        yield Installation(settings, database, wiring.open_hsm(settings), Applications(), cities, terminals)
-
-
-@contextmanager
-def _remembered_configuration() -> Iterator[None]:
-    """The files do not change while a campaign runs: a restarted process need not read them again."""
-    names = ("load_cities", "load_products", "load_security_domains")
-    with replaced(wiring, **{name: cache(getattr(wiring, name)) for name in names}):
-        yield
+        readers = ("load_cities", "load_products", "load_security_domains")
+        yield Installation(
+            settings,
+            database,
+            wiring.open_hsm(settings),
+            Applications(),
+            load_cities(settings.config / "cities"),
+            terminals,
+            {name: cache(getattr(wiring, name)) for name in readers},
+        )
 
 
 @contextmanager
 def _silence() -> Iterator[None]:
     """Every fault is logged by the product as it should be; thousands of them help nobody here."""
-    log = logging.getLogger("ota")
-    before, log.disabled = log.disabled, True
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
         logging.disable(level)
-        log.disabled = before

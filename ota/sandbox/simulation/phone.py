@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -33,6 +34,10 @@ class Meanwhile(Protocol):
         ...
 
 
+Describe = Callable[[], Json]
+"""What a phone says of its element when it opens a session."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A session that the app knows of; ``report`` is the one that was not acknowledged yet."""
@@ -45,7 +50,19 @@ class Session:
 class Phone:
     """One app, for the orders of one wallet on one card."""
 
-    def __init__(self, wallet: Caller, card: Card, luck: Luck, meanwhile: Meanwhile) -> None:
+    def __init__(
+        self,
+        wallet: Caller,
+        card: Card,
+        luck: Luck,
+        meanwhile: Meanwhile,
+        describe: Describe = card_opening,
+        *,
+        lies: bool = True,
+    ) -> None:
+        """``describe`` says what a session is opened with; ``lies`` False: an honest phone, whatever else happens."""
+        self._lies = lies
+        self._describe = describe
         self._wallet = wallet
         self._card = card
         self._luck = luck
@@ -59,7 +76,7 @@ class Phone:
             if ending == DONE:
                 return ending
         if opened is None:
-            body = {"order_id": order_id, **card_opening()}
+            body = {"order_id": order_id, **self._describe()}
             reply = yield from self._wallet.ask(self._luck, "POST", "/v1/sessions", body)
             if reply is None or not reply.ok:
                 return "no session" if reply is None else reply.code
@@ -99,7 +116,7 @@ class Phone:
         return str(answer["state"])
 
     def _run(self, batch: Batch) -> Steps[contact.Told]:
-        if self._luck.strikes(Fault.FALSE_SUCCESS):
+        if self._lies and self._luck.strikes(Fault.FALSE_SUCCESS):
             made_up = lies.false_success(batch, self._luck.choice)
             if made_up is not None:
                 return made_up
@@ -107,14 +124,14 @@ class Phone:
 
     def _hand_in(self, session: Session, batch: Batch, told: contact.Told) -> Steps[Reply | None]:
         """Lies first; whatever is not believed is followed by the truth."""
-        for fault, lie in lies.lies(batch, told, self._card, self._luck):
+        for fault, lie in lies.lies(batch, told, self._card, self._luck) if self._lies else ():
             reply = yield from self._send(session, lie, tries=1)
             if reply is not None and reply.ok:
                 if fault is Fault.WRONG_SEQ and lie["seq"] > batch.seq:
                     raise Violated("seq is strictly one more", f"{session.id} took seq {lie['seq']}")
                 return reply
         reply = yield from self._send(session, lies.true_report(batch, told))
-        if reply is not None and reply.ok and self._luck.strikes(Fault.OTHER_REPORT):
+        if reply is not None and reply.ok and self._lies and self._luck.strikes(Fault.OTHER_REPORT):
             yield from self._contradict(session, batch, told)
         return reply
 

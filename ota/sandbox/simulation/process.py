@@ -140,7 +140,8 @@ class Process:
 
     def handle(self, request: Request) -> Reply | None:
         """Answer a request; None when the process died before its answer left."""
-        moments, self.busy, self.moments.luck = self.moments, True, request.luck
+        moments, self.busy = self.moments, True
+        moments.luck, moments.where = request.luck, request.path
         try:
             reply = _ask(self.app, request)
             moments.before_answer()

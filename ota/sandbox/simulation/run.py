@@ -15,6 +15,7 @@ def scenario_of(seed: int, orders: int) -> Scenario:
 
 def run(installation: Installation, scenario: Scenario, *, keep_lines: bool = False) -> Outcome:
     """Let a scenario happen; the same one gives the same outcome, line by line."""
-    world = World(installation, scenario, keep_lines=keep_lines)
-    with seeded_entropy(scenario.seed, world.clock):
-        return world.run()
+    with installation.at_work():
+        world = World(installation, scenario, keep_lines=keep_lines)
+        with seeded_entropy(scenario.seed, world.clock):
+            return world.run()

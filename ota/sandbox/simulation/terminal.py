@@ -43,7 +43,7 @@ class Terminal:
         body = {
             "terminal_no": self._number,
             "terminal_seq": len(self._caller.truth.trades),
-            "card_no": card.number.digits,
+            "card_no": card.digits,
             "amount_fen": amount_fen,
             "payment": self._caller.payment(trade.number, amount_fen),
             "init": _fields(answer),
@@ -67,7 +67,7 @@ class Terminal:
 
     def resume(self, card: Card) -> Steps[str]:
         """Settle the oldest open load of the card; "nothing_to_resume" when there is none."""
-        body = {"terminal_no": self._number, "card_no": card.number.digits}
+        body = {"terminal_no": self._number, "card_no": card.digits}
         reply = yield from self._ask(f"{LOADS}/resume", body)
         if reply is None or not reply.ok:
             return "no answer" if reply is None else reply.code

@@ -47,7 +47,3 @@ class Truth:
         trade = Trade(f"trade-{next(self._numbers)}", payer, amount_fen)
         self.trades[trade.number] = trade
         return trade
-
-    def card_of(self, digits: str) -> Card:
-        """The card with this number."""
-        return next(card for card in self.cards if card.number.digits == digits)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ota.ledger.accounts import AccountKind
 from ota.ledger.models import business_day, journal
-from ota.sandbox.simulation import books, promises
+from ota.sandbox.simulation import books, issued, promises
 from ota.sandbox.simulation.books import Books, PaymentRow
 from ota.sandbox.simulation.truth import Truth, Violated
 from ota.topup.states import TopupState
@@ -45,7 +45,8 @@ def judge(truth: Truth, engine: sa.Engine, stuck: Mapping[str, str], *, calm: bo
     lost, doubled = _count(truth, seen, payments)
     if not calm:
         return Verdict(lost, doubled, ())
-    return Verdict(lost, doubled, tuple(_unfinished(seen, stuck)), _complaint(truth, engine, seen, payments))
+    waiting = (*_unfinished(seen, stuck), *issued.unfinished(engine))
+    return Verdict(lost, doubled, waiting, _complaint(truth, engine, seen, payments))
 
 
 def _count(truth: Truth, seen: Books, payments: Sequence[PaymentRow]) -> tuple[int, int]:
@@ -95,6 +96,7 @@ def _complaint(truth: Truth, engine: sa.Engine, seen: Books, payments: Sequence[
         _returned_is_returned(truth, seen, payments)
         _books_are_true(truth, engine, payments)
         _days_are_the_calendars(engine)
+        issued.check(truth, engine)
     except Violated as violated:
         return str(violated)
     return None
@@ -115,8 +117,8 @@ def _payments_are_true(truth: Truth, payments: Sequence[PaymentRow]) -> None:
 def _cards_add_up(truth: Truth) -> None:
     for card in truth.cards:
         credited = sum(credit.amount_fen for credit in card.credits)
-        if credited != card.credited_fen or len(card.credits) != card.state.online_counter:
-            raise Violated("cards add up", f"card …{card.number.digits[-4:]} holds other money than it took")
+        if credited != card.held_fen or len(card.credits) != card.state.online_counter:
+            raise Violated("cards add up", f"card …{card.digits[-4:]} holds other money than it took")
 
 
 def _loaded_is_loaded(truth: Truth, seen: Books) -> None:
@@ -148,7 +150,7 @@ def _books_are_true(truth: Truth, engine: sa.Engine, payments: Sequence[PaymentR
     trades = [truth.trades[row.trade_no] for row in payments]
     held = books.balances(engine)
     channels = sum(trade.amount_fen - trade.returned_fen for trade in trades)
-    on_cards = sum(card.credited_fen for card in truth.cards)
+    on_cards = sum(card.held_fen for card in truth.cards)
     expected = {AccountKind.CHANNEL: channels, AccountKind.CARD_LIABILITY: -on_cards}
     for kind in AccountKind:
         if held[kind] != expected.get(kind, 0):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -48,14 +49,14 @@ class Wire:
 
     def carry(self, request: Request, resume: Resume) -> None:
         """Send a request; the caller goes on with the answer, or with None when its patience is over."""
-        call, luck = _Call(resume), request.luck
+        call, luck, name = _Call(resume), request.luck, route_of(request)
         self._schedule.after(PATIENCE_S, partial(call.end, None))
-        if luck.strikes(Fault.REQUEST_LOST):
+        if luck.strikes(Fault.REQUEST_LOST, name):
             self._trace.note(luck.actor, f"{_name(request)} is lost")
             return
-        late = luck.strikes(Fault.REQUEST_LATE)
+        late = luck.strikes(Fault.REQUEST_LATE, name)
         self._send(request, call, self._delay(request, late=late))
-        if luck.strikes(Fault.REQUEST_TWICE):
+        if luck.strikes(Fault.REQUEST_TWICE, name):
             self._send(request, call, self._delay(request, late=luck.choice.random() < 0.5))
 
     def overtake(self) -> None:
@@ -87,15 +88,20 @@ class Wire:
         self._answer(request, reply, call)
 
     def _answer(self, request: Request, reply: Reply, call: _Call) -> None:
-        if request.luck.strikes(Fault.ANSWER_LOST):
+        if request.luck.strikes(Fault.ANSWER_LOST, route_of(request)):
             self._trace.note(request.luck.actor, "the answer is lost")
             return
-        late = request.luck.strikes(Fault.ANSWER_LATE)
+        late = request.luck.strikes(Fault.ANSWER_LATE, route_of(request))
         self._schedule.after(self._delay(request, late=late), partial(call.end, reply))
 
     def _delay(self, request: Request, *, late: bool) -> float:
         longest = _LONGEST_DELAY_S if late else _SLOWEST_S
         return request.luck.choice.uniform(_SLOWEST_S if late else _FASTEST_S, longest)
+
+
+def route_of(request: Request) -> str:
+    """The request's path without ids."""
+    return re.sub(r"/(top|ses|iss)_\w+", "", request.path)
 
 
 def _name(request: Request) -> str:

@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from random import Random
 from typing import Final
 
-from ota.cities.profile import City
-from ota.sandbox.element import Algorithm
-from ota.sandbox.simulation import books, gate, promises
-from ota.sandbox.simulation.bystanders import Bystanders
-from ota.sandbox.simulation.cards import Card, make_card
-from ota.sandbox.simulation.errands import Errand, Plan
+from ota.sandbox.simulation import books, promises
+from ota.sandbox.simulation.calm import Calm
 from ota.sandbox.simulation.faults import Dice, Fault, Luck, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
+from ota.sandbox.simulation.population import Population
 from ota.sandbox.simulation.process import Process
 from ota.sandbox.simulation.promises import AnswerWatch
 from ota.sandbox.simulation.refund_desk import RefundDesk
 from ota.sandbox.simulation.schedule import Pause, Schedule, Steps, VirtualClock
-from ota.sandbox.simulation.terminal import NOTHING, Terminal
 from ota.sandbox.simulation.trace import Trace
 from ota.sandbox.simulation.truth import Truth, Violated
 from ota.sandbox.simulation.verdict import Verdict, judge
 from ota.sandbox.simulation.wire import Wire
 
-CITIES: Final = ("guangzhou", "foshan", "shaoguan")
-WALLETS: Final = ("sandbox-wallet", "sandbox-wallet-2")
 _PROCESSES: Final = 2
-_SERIALS: Final = 8_000_000_000
 _CHECK_EVERY: Final = 3
 """So many requests may pass until the promises are looked at again."""
 _MOST_EVENTS: Final = 50_000
 _SKEWS_S: Final = (-290.0, 0.0, 290.0)
 _SWEEP_EVERY: Final = 10
-_VISITS_OF_A_CARD: Final = 60
-_LAST_JOBS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +38,7 @@ class Outcome:
     verdict: Verdict
     violation: str | None
     struck: tuple[Strike, ...]
-    opportunities: Counter[Fault]
+    met: Mapping[Strike, str]
     trace_hash: str
     lines: Sequence[str]
 
@@ -69,8 +59,8 @@ class World:
 
     def __init__(self, installation: Installation, scenario: Scenario, *, keep_lines: bool = False) -> None:
         self.scenario = scenario
-        self._random = Random(f"{scenario.seed} world")
-        self.clock = VirtualClock(hours_later=self._random.randrange(24))
+        self.clock = VirtualClock(hours_later=Random(f"{scenario.seed} hour").randrange(24))
+        self._installation = installation
         self.trace = Trace(self.clock, keep=keep_lines)
         self.dice = Dice(scenario)
         self.truth = Truth()
@@ -85,9 +75,16 @@ class World:
         ]
         self.wire.processes = self.processes
         self.callers = installation.callers(self.clock, self.truth)
-        self._terminals = installation.terminals
-        self.truth.cards = self._make_cards([installation.cities.by_name(name) for name in CITIES])
-        self.errands = [self._errand(number) for number in scenario.orders]
+        population = Population(
+            self.dice,
+            self.truth,
+            self.trace,
+            self.callers,
+            installation.terminals,
+            installation.cities,
+            self._begin,
+        )
+        self.errands = population.settle_in()
         self._at_work = 0
 
     def run(self) -> Outcome:
@@ -96,7 +93,7 @@ class World:
         stuck: dict[str, str] = {}
         try:
             self._trouble()
-            stuck = self._calm()
+            stuck = self._calm().stuck
         except Violated as violated:
             violation = str(violated)
             self.trace.note("promise", violation)
@@ -107,7 +104,7 @@ class World:
             verdict,
             violation,
             tuple(self.dice.struck),
-            self.dice.opportunities,
+            self.dice.met,
             self.trace.hash,
             self.trace.lines,
         )
@@ -146,12 +143,12 @@ class World:
         self._at_work -= 1
 
     def _work_off_jobs(self, luck: Luck) -> Steps[None]:
-        """The job loop of the processes."""
+        """The job loop of the processes. It is left out as long as nobody has come: there cannot be any work."""
         for number in count():
             if not self._at_work:
                 return
             process = next((each for each in self.processes if each.alive and not each.busy), None)
-            if process is not None and not luck.strikes(Fault.JOB_LATE):
+            if process is not None and self.wire.arrived and not luck.strikes(Fault.JOB_LATE):
                 self._run_jobs(process, luck, sweep=number % _SWEEP_EVERY == 0)
             yield Pause(luck.choice.uniform(20, 90))
 
@@ -178,88 +175,30 @@ class World:
 
     # Calm ----------------------------------------------------------------------------------------------------------
 
-    def _calm(self) -> dict[str, str]:
-        """No more faults: everybody gets the answers that are missing, and every card is met once more."""
+    def _calm(self) -> Calm:
+        """No more faults: what is open is finished."""
         self.dice.calm = True
         self.clock.skew_s = 0.0
         self.trace.note("world", "all is calm")
         for process in self.processes:
             process.start()
-        self._finish([errand.settle() for errand in self.errands])
-        stuck: dict[str, str] = {}
-        for card in self.truth.cards:
-            self._finish([self._settle_card(card, stuck)])
-        self._finish([self._settle_jobs()])
-        return stuck
+        name, number = self._installation.terminals[0]
+        calm = Calm(self.truth, self.dice, self.parts.engine, (self.callers[name], number))
+        for contacts in calm.contacts(self.errands):
+            self._finish(contacts)
+        self._finish(
+            [calm.finish_jobs(lambda luck, sweep: self._run_jobs(self.processes[0], luck, sweep=sweep))]
+        )
+        return calm
 
     def _finish(self, everybody: Sequence[Steps[object]]) -> None:
         for steps in everybody:
             self._begin(steps)
         self._run_until_idle()
 
-    def _settle_card(self, card: Card, stuck: dict[str, str]) -> Steps[None]:
-        """A terminal of any city meets the card until nothing is open; a gate makes room in the purse."""
-        luck = self.dice.luck(f"card {card.number.digits[-4:]}")
-        caller, number = self._terminals[0]
-        terminal = Terminal(self.callers[caller], number, luck)
-        ending = ""
-        for _ in range(_VISITS_OF_A_CARD):
-            while card.state.balance:
-                gate.debit(card, card.state.balance, self.clock.true_now())
-            ending = yield from terminal.resume(card)
-            if ending == NOTHING:
-                return
-            yield Pause(1.0)
-        stuck[card.number.digits] = ending
-
-    def _settle_jobs(self) -> Steps[None]:
-        """Refunds that met a silent wallet wait up to an hour; in the end no job is left."""
-        luck = self.dice.luck("last jobs")
-        for number in range(_LAST_JOBS):
-            self._run_jobs(self.processes[0], luck, sweep=number % 3 == 0)
-            if not books.jobs_waiting(self.parts.engine):
-                return
-            yield Pause(600.0)
-
-    # Making the world ----------------------------------------------------------------------------------------------
-
-    def _make_cards(self, cities: Sequence[City]) -> list[Card]:
-        number = 2 + self._random.randrange(3)
-        return [self._make_card(serial, cities[serial % len(cities)]) for serial in range(number)]
-
-    def _make_card(self, serial: int, city: City) -> Card:
-        algorithm = self._random.choice((Algorithm.TDES, Algorithm.TDES, Algorithm.SM4))
-        return make_card(city, _SERIALS + serial, algorithm, f"{self.scenario.seed} {serial}")
-
-    def _errand(self, number: int) -> Errand:
-        luck = self.dice.luck(f"order {number}")
-        plan = Plan.drawn(number, luck.choice)
-        card = luck.choice.choice(self.truth.cards)
-        wallet, rival = luck.choice.sample(WALLETS, 2)
-        terminal, terminal_number = luck.choice.choice(self._terminals)
-        caller = self.callers[terminal if plan.at_terminal else wallet]
-        around = Bystanders(
-            self._begin,
-            self.trace,
-            self.clock,
-            [(self.callers[name], digits) for name, digits in self._terminals],
-            caller,
-        )
-        errand = Errand(
-            plan=plan,
-            card=card,
-            caller=caller,
-            luck=luck,
-            meanwhile=around,
-            rival=self.callers[rival],
-            terminal_number=terminal_number if plan.at_terminal else None,
-        )
-        around.order_of = lambda: errand.order_id
-        return errand
-
     def _note_ending(self) -> None:
         """The end state belongs to the fingerprint."""
         for order in books.read(self.parts.engine).orders.values():
             self.trace.note(order.id, f"{order.amount_fen} fen {order.state}")
         for card in self.truth.cards:
-            self.trace.note(f"card {card.number.digits[-4:]}", f"took {card.credited_fen} fen")
+            self.trace.note(f"card {card.digits[-4:]}", f"took {card.held_fen} fen")

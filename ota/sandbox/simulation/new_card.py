@@ -1,0 +1,102 @@
+"""A customer who wants a new card on an empty element, with a first load in the same session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from ota.core.values import CardNumber
+from ota.sandbox.discovery import discover
+from ota.sandbox.reader import Reader
+from ota.sandbox.simulation.caller import Caller
+from ota.sandbox.simulation.cards import Card
+from ota.sandbox.simulation.errands import Plan
+from ota.sandbox.simulation.faults import Luck
+from ota.sandbox.simulation.intention import Intention
+from ota.sandbox.simulation.phone import DONE, Meanwhile, Phone
+from ota.sandbox.simulation.process import Json, Reply
+from ota.sandbox.simulation.schedule import Pause, Steps
+from ota.sandbox.simulation.truth import Violated
+from ota.sandbox.transport import ElementTransport
+
+ISSUANCES: Final = "/v1/issuances"
+BLOCKED: Final = "channel_blocked"
+_VISITS: Final = 5
+_LAST_VISITS: Final = 8
+_LONGEST_PAUSE_S: Final = 300.0
+_ENDED: Final = ("active", "abandoned")
+
+
+@dataclass
+class NewCard:
+    """One order of a new card. The phone is honest: what it reports decides about keys that lock for good."""
+
+    plan: Plan
+    card: Card
+    caller: Caller
+    luck: Luck
+    meanwhile: Meanwhile
+    intentions: list[Intention] = field(default_factory=list)
+    order_id: str | None = None
+
+    def run(self) -> Steps[None]:
+        """Order, pay, and try a few times."""
+        yield Pause(self.plan.start_s)
+        intention = self._order()
+        self.intentions.append(intention)
+        reply = yield from intention.pursue(self.caller, self.luck)
+        if not self._take(reply):
+            return
+        phone = self._phone()
+        for _ in range(_VISITS):
+            ending = yield from phone.visit(str(self.order_id))
+            if ending in (DONE, BLOCKED):
+                return
+            yield Pause(self.luck.choice.uniform(5, _LONGEST_PAUSE_S))
+
+    def settle(self) -> Steps[None]:
+        """Get the answer that is missing, then the card."""
+        for intention in self.intentions:
+            reply = yield from intention.pursue(self.caller, self.luck)
+            self._take(reply)
+        if self.order_id is None:
+            return
+        phone = self._phone()
+        for _ in range(_LAST_VISITS):
+            state = yield from self._state()
+            if state in _ENDED:
+                return
+            yield from phone.visit(self.order_id)
+            yield Pause(1.0)
+
+    def _state(self) -> Steps[str]:
+        reply = yield from self.caller.ask(self.luck, "GET", f"{ISSUANCES}/{self.order_id}")
+        return str(reply.json["state"]) if reply is not None and reply.ok else ""
+
+    def _order(self) -> Intention:
+        trade = self.caller.truth.pay(self.caller.id, self.plan.amount_fen)
+        payment = self.caller.payment(trade.number, trade.amount_fen)
+        body = {
+            "city": self.card.city.name,
+            "se_id": self.card.element.se_id,
+            "first_load": {"amount_fen": self.plan.amount_fen, "payment": payment},
+        }
+        return Intention(ISSUANCES, body, f"card-{self.plan.number}", trade)
+
+    def _take(self, reply: Reply | None) -> bool:
+        """The order's answer tells the number that the card will bear."""
+        if reply is None:
+            return False
+        if not reply.ok:
+            raise Violated("an order for an empty element is taken", f"{ISSUANCES} answered {reply.code}")
+        self.order_id = reply.json["order_id"]
+        self.card.number = CardNumber(reply.json["card_no"])
+        return True
+
+    def _phone(self) -> Phone:
+        return Phone(self.caller, self.card, self.luck, self.meanwhile, self._describe, lies=False)
+
+    def _describe(self) -> Json:
+        """What the phone finds out about its element before it opens a session."""
+        self.card.element.reset()
+        return discover(Reader(ElementTransport(self.card.element))).opening()

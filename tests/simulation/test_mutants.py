@@ -1,0 +1,62 @@
+"""Rules that are known to be wrong: each is put into the product, and the simulation must notice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import pytest
+
+from ota.sandbox.simulation.faults import Fault, Scenario
+from ota.sandbox.simulation.installation import Installation
+from ota.sandbox.simulation.mutants import MUTANTS
+from ota.sandbox.simulation.run import run
+
+SEEDS: Final = range(15)
+ORDERS: Final = tuple(range(1, 9))
+
+PROVOKED_BY: Final[Mapping[str, frozenset[Fault]]] = {
+    "balance-comparison": frozenset({Fault.PURCHASE, Fault.FALSE_FAILURE, Fault.SECOND_TERMINAL}),
+    "time-out-refund": frozenset({Fault.PHONE_FORGETS, Fault.TORN_AFTER_WRITE}),
+    "stale-init-accepted": frozenset({Fault.REPORT_HELD_BACK, Fault.FALSE_FAILURE}),
+    "challenge-answered-twice": frozenset(
+        {Fault.HOARDED_ANSWER, Fault.SECOND_TERMINAL, Fault.PHONE_DIES, Fault.TORN_BEFORE}
+    ),
+    "mac2-before-commit": frozenset(),
+    "tac-unchecked": frozenset({Fault.FALSE_SUCCESS}),
+    "card-lock-removed": frozenset({Fault.STALL, Fault.SECOND_TERMINAL, Fault.SECOND_PHONE}),
+    "posting-not-unique": frozenset({Fault.NOTICE_TWICE}),
+    "notice-amount-unchecked": frozenset({Fault.AMOUNT_WRONG}),
+    "yuan-as-float": frozenset(),
+    "day-cut-by-wall-clock": frozenset(),
+    "replay-store-off": frozenset({Fault.TOKEN_REPLAYED}),
+    "seq-unchecked": frozenset({Fault.WRONG_SEQ}),
+}
+"""The faults that show each wrong rule soonest, so that few seeds are enough; a campaign finds it among all others."""
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_wrong_rule_is_found(installation: Installation, name: str) -> None:
+    scenarios = [Scenario(seed, ORDERS, faults=PROVOKED_BY[name]) for seed in SEEDS]
+
+    with MUTANTS[name].put_in():
+        outcomes = (run(installation, scenario) for scenario in scenarios)
+        found = next((outcome for outcome in outcomes if not outcome.ok), None)
+
+    assert found is not None
+    assert "was answered 500" not in found.complaint or name == "card-lock-removed"
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_gone_when_it_is_taken_out(installation: Installation, name: str) -> None:
+    scenario = Scenario(0, (1, 2), faults=PROVOKED_BY[name])
+
+    with MUTANTS[name].put_in():
+        run(installation, scenario)
+    outcome = run(installation, scenario)
+
+    assert outcome.ok, outcome.complaint
+
+
+def test_every_mutant_has_faults_that_provoke_it() -> None:
+    assert PROVOKED_BY.keys() == MUTANTS.keys()
