@@ -42,8 +42,11 @@ from ota.hsm_adapter.pkcs11 import Pkcs11Hsm, Sm4Mechanisms, TokenPlace
 from ota.hsm_adapter.pkcs11.softhsm import use_folder_of
 from ota.hsm_adapter.ports import Exposure, Hsm
 from ota.hsm_adapter.routing import PROVINCE, AuthorityOffice, HsmOffice, Routing
+from ota.hsm_adapter.sealed_channels import PURPOSE as CHANNEL_SEAL
+from ota.hsm_adapter.sealed_channels import SealedChannels
 from ota.hsm_adapter.signing import Es256Signer
 from ota.hsm_adapter.software import KeyStore, SoftwareHsm
+from ota.hsm_adapter.software.kek import stamp
 from ota.hsm_adapter.software.witness import StoreWitness
 from ota.hsm_adapter.trail import TrailedHsm
 from ota.issuance import models as issuance_models
@@ -173,7 +176,8 @@ def build(
     callers = Callers(store)
     signer = signer or open_signer(settings, clock)
     key_uses = KeyUses(store, clock)
-    hsm = TrailedHsm(hsm or open_hsm(settings, DatabaseWitness(store, clock)), key_uses)
+    hsm = hsm or open_hsm(settings, DatabaseWitness(store, clock))
+    hsm = TrailedHsm(SealedChannels(hsm, stamp(settings.data, CHANNEL_SEAL)), key_uses)
     tokens = _tokens(settings, clock, signer)
     callbacks = Callbacks(_callback_of(callers), signer, clock, settings.tokens.audience)
     desk = desk or _wallet_desk(settings, callbacks, callers)

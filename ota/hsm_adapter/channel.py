@@ -14,7 +14,7 @@ from ota.hsm_adapter.keys import Diversification, KeySetRef
 
 __all__ = ["Channel", "ChannelRequest", "ExportedKey", "ScpVariant", "WrappedCommand"]
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _MAX_COUNTER: Final = 0xFFFFFFFF
 
 
@@ -55,13 +55,15 @@ class Channel:
     """An open (or predicted) channel: what opened it, the last C-MAC and how many commands went before.
 
     ``initialize_update_response`` is the card's answer without status word, real or predicted; ``chaining`` is
-    8 bytes for SCP02, 16 for SCP03. The session keys are derived again from these inside the HSM each time.
+    8 bytes for SCP02, 16 for SCP03. The session keys are derived again from these inside the HSM each time. ``seal``
+    proves that this platform wrote all that (`ota.hsm_adapter.sealed_channels`).
     """
 
     request: ChannelRequest
     initialize_update_response: bytes
     chaining: bytes
     counter: int
+    seal: bytes = b""
 
     def __post_init__(self) -> None:
         if len(self.chaining) != (8 if self.request.scp.protocol == SCP02 else 16):
@@ -91,6 +93,7 @@ class Channel:
                 "initialize_update_response": self.initialize_update_response.hex(),
                 "chaining": self.chaining.hex(),
                 "counter": self.counter,
+                "seal": self.seal.hex(),
             },
             separators=(",", ":"),
         )
@@ -107,6 +110,7 @@ class Channel:
                 initialize_update_response=from_hex("channel", stored["initialize_update_response"]),
                 chaining=from_hex("channel", stored["chaining"]),
                 counter=stored["counter"],
+                seal=from_hex("channel", stored["seal"]),
             )
         except (KeyError, TypeError, ValueError):
             raise InvalidValue("channel", "a stored secure channel") from None

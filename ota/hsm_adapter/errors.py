@@ -35,6 +35,14 @@ class ResponseMacWrong(IntegrityProblem):
     chinese = "安全芯片响应校验失败 (R-MAC)。"
 
 
+class ChannelAltered(IntegrityProblem):
+    """A stored channel or ticket is not as the HSM's side wrote it, or belongs to another order: it is not used."""
+
+    code = "secure_channel_altered"
+    english = "The stored state of the secure channel was altered; the session is not continued."
+    chinese = "保存的安全通道状态被改动, 会话已停止。"
+
+
 class PredictionMissed(CardProblem):
     """The card's INITIALIZE UPDATE answer is genuine or not, but it is not the one that was predicted."""
 

@@ -51,6 +51,11 @@ def on_behalf_of(who: str, subject: str) -> Iterator[None]:
         _context.reset(token)
 
 
+def current_subject() -> str:
+    """The order for which keys are used now, or "-"."""
+    return _context.get()[1]
+
+
 class TrailedHsm:
     """An `Hsm` that tells a sink about each use of a key, before the result is handed on.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from ota.core.clock import Clock
 from ota.hsm_adapter.software.witness import Remembered
@@ -31,15 +32,18 @@ SOFTWARE: Final = "software"
 
 
 class DatabaseWitness:
-    """A `StoreWitness` as a row of the database."""
+    """A `StoreWitness` as a row of the database. One without tables yet knows nothing and is told nothing."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._is_ready = False
 
     def remembered(self) -> Remembered | None:
         """What the row says, or None when there is none; raises Unavailable."""
         with self._store.read() as tx:
+            if not self._has_table(tx):
+                return None
             row = tx.execute(sa.select(key_store).where(key_store.c.name == SOFTWARE)).one_or_none()
         if row is None:
             return None
@@ -54,5 +58,11 @@ class DatabaseWitness:
         }
         older = (key_store.c.name == SOFTWARE) & (key_store.c.generation < now.generation)
         with self._store.begin() as tx:
+            if not self._has_table(tx):
+                return
             tx.execute(insert_or_skip(tx, key_store).values(name=SOFTWARE, **values))
             tx.execute(key_store.update().where(older).values(**values))
+
+    def _has_table(self, tx: Connection) -> bool:
+        self._is_ready = self._is_ready or sa.inspect(tx).has_table(key_store.name)
+        return self._is_ready

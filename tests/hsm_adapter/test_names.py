@@ -121,7 +121,7 @@ def test_a_channel_is_stored_and_read_back() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("format", 2),
+        ("format", 1),
         ("issuer", None),
         ("version", "1"),
         ("algorithm", "DES"),
@@ -134,6 +134,7 @@ def test_a_channel_is_stored_and_read_back() -> None:
         ("key_version", "x"),
         ("chaining", "00"),
         ("counter", "1"),
+        ("seal", None),
     ],
 )
 def test_a_stored_channel_that_was_changed_is_refused(field: str, value: object) -> None:

@@ -130,6 +130,16 @@ def test_a_store_that_no_database_knew_is_remembered_from_now_on(
     assert any_witness.remembered() == Remembered(1)
 
 
+def test_a_database_without_tables_knows_nothing(tmp_path: Path, database_url: str) -> None:
+    with opened_store(database_url) as database:
+        found = Installation(tmp_path, DatabaseWitness(database, SystemClock()))
+
+        found.store().add({LOAD: SECRET}, test=False)
+
+        assert found.witness.remembered() is None
+        assert found.store().generation == 1
+
+
 def test_an_empty_store_is_not_remembered(tmp_path: Path, witness: DatabaseWitness) -> None:
     Installation(tmp_path, witness).store()
 

@@ -69,14 +69,33 @@ def test_a_card_is_issued_at_every_security_level(
     assert exchanges_to_issue(platform, order["order_id"], variant, ahead=False) == 3
 
 
-def test_a_product_refuses_a_channel_that_protects_too_little(make_platform: MakePlatform) -> None:
-    platform = make_platform({"cards/gd-compatible.toml": [("minimum_level = 1 ", "minimum_level = 51 ")]})
-    element = blank("02", 0x15)
+@pytest.mark.parametrize(
+    ("least", "scp", "i"), [(0x33, "02", 0x15), (0x33, "03", 0x00), (0x33, "03", 0x10), (0x11, "02", 0x55)]
+)
+def test_a_product_refuses_a_channel_that_protects_too_little(
+    make_platform: MakePlatform, least: int, scp: str, i: int
+) -> None:
+    platform = make_platform(
+        {"cards/gd-compatible.toml": [("minimum_level = 1 ", f"minimum_level = {least} ")]}
+    )
+    element = blank(scp, i)
     order = platform.order_card(element)
 
     answer = platform.try_open(order["order_id"], element)
 
     assert problem(answer) == (422, "channel_too_weak")
+
+
+def test_a_phone_that_states_a_weaker_variant_gets_no_weaker_channel(make_platform: MakePlatform) -> None:
+    platform = make_platform({"cards/gd-compatible.toml": [("minimum_level = 1 ", "minimum_level = 51 ")]})
+    element = blank("03", 0x70)
+    order = platform.order_card(element)
+
+    lying = platform.try_open(order["order_id"], element, se=described(element, i="10"))
+    honest = platform.open(order["order_id"], element).finish()
+
+    assert problem(lying) == (422, "channel_too_weak")
+    assert honest["state"] == "done"
 
 
 @pytest.mark.parametrize(
