@@ -38,6 +38,7 @@ from ota.events.report import delays
 from ota.events.service import Deliveries, Events, Posts
 from ota.hsm_adapter.failover import FailoverHsm
 from ota.hsm_adapter.keys import KeyRef
+from ota.hsm_adapter.one_time_codes import OneTimeCodes
 from ota.hsm_adapter.pkcs11 import Pkcs11Hsm, Sm4Mechanisms, TokenPlace
 from ota.hsm_adapter.pkcs11.softhsm import use_folder_of
 from ota.hsm_adapter.ports import Exposure, Hsm
@@ -179,6 +180,7 @@ def build(
     hsm = hsm or open_hsm(settings, DatabaseWitness(store, clock))
     hsm = TrailedHsm(SealedChannels(hsm, stamp(settings.data, CHANNEL_SEAL)), key_uses)
     tokens = _tokens(settings, clock, signer)
+    codes = open_codes(settings)
     callbacks = Callbacks(_callback_of(callers), signer, clock, settings.tokens.audience)
     desk = desk or _wallet_desk(settings, callbacks, callers)
     wait = timedelta(seconds=settings.webhooks.give_up_after_s)
@@ -200,6 +202,7 @@ def build(
     }
     sweeps: Sequence[Sweep] = (
         replays.forget_expired,
+        lambda: callers.seal(codes.seal),
         lambda: _show_backlog(store, clock),
         lambda: _show_suspense(store, clock),
         lambda: _extend_calendar(store, clock),
@@ -218,7 +221,7 @@ def build(
         idempotency=IdempotentAnswers(store, clock),
         tokens=tokens,
         token_desk=TokenDesk(
-            _assertions(settings, callers, replays, clock), tokens, SecondFactors(store, clock), clock
+            _assertions(settings, callers, replays, clock), tokens, SecondFactors(store, clock), codes, clock
         ),
         runner=JobRunner(store, clock, handlers, sweeps, _patience(settings), metrics.count_job),
         services=MappingProxyType({**features, Tokens: tokens}),
@@ -315,6 +318,11 @@ def open_store(settings: Settings) -> Store:
 def open_signer(settings: Settings, clock: Clock) -> Signer:
     """The platform's signing key, in the data folder."""
     return Es256Signer.open(settings.data, clock)
+
+
+def open_codes(settings: Settings) -> OneTimeCodes:
+    """The second factors, sealed under the data folder's key-encryption key."""
+    return OneTimeCodes.open(settings.data)
 
 
 def open_hsm(settings: Settings, witness: StoreWitness | None = None) -> Hsm:

@@ -13,7 +13,7 @@ from ota.core.clock import SystemClock
 from ota.core.errors import NotFound
 from ota.settings import SettingsError
 from ota.store.caller_file import read_callers
-from ota.store.callers import Callers
+from ota.store.callers import Callers, sealed
 from ota.store.second_factor import SecondFactors
 
 
@@ -32,7 +32,8 @@ def register(file: Path, **installation: Any) -> None:
     FILE is written like config/sandbox/callers.toml: public keys under [keys.<id>], then one [[caller]] each.
     """
     settings = load_settings(**installation)
-    found = read_callers(file)
+    codes = wiring.open_codes(settings)
+    found = [sealed(each, codes.seal) for each in read_callers(file)]
     if settings.environment == "production" and (test := [each.id for each in found if each.sandbox]):
         raise SettingsError(f"{file}: {', '.join(test)}: test keys are refused with environment = production")
     store = wiring.open_store(settings)

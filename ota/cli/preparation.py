@@ -13,7 +13,7 @@ from ota.hsm_adapter.test_keys import provision_test_keys
 from ota.registry import numbers
 from ota.settings import Settings, SettingsError
 from ota.store.caller_file import read_callers
-from ota.store.callers import Callers
+from ota.store.callers import Callers, sealed
 from ota.store.migrations import upgrade
 from ota.store.phases import Store
 
@@ -60,7 +60,9 @@ def _guard_folder(settings: Settings) -> None:
 
 
 def _register_sandbox(settings: Settings, callers: Callers, now: datetime) -> None:
-    for caller in read_callers(settings.config / "sandbox" / "callers.toml"):
+    codes = wiring.open_codes(settings)
+    for plain in read_callers(settings.config / "sandbox" / "callers.toml"):
+        caller = sealed(plain, codes.seal)
         if (
             callers.find(caller.id) != caller
         ):  # a restart writes nothing, and what staff disabled is put right

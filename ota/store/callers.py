@@ -1,7 +1,7 @@
 """The callers that the platform knows: wallet servers, terminals, staff, and their public keys."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -22,7 +22,8 @@ caller = sa.Table(
     sa.Column("terminal_no", sa.String(12)),
     sa.Column("wallet", sa.String(64)),
     sa.Column("roles", Json, nullable=False),
-    sa.Column("otp_secret", sa.String(64)),
+    sa.Column("otp_secret", sa.String(64)),  # plain, of earlier versions: `Callers.seal` empties it
+    sa.Column("otp_sealed", sa.String(255)),  # only ota.hsm_adapter can read it
     sa.Column("callback_url", sa.String(255)),
     sa.Column("disabled", sa.Boolean, nullable=False, default=False),
     sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
@@ -42,7 +43,7 @@ caller_key = sa.Table(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One caller; ``keys`` maps a key id to a public JWK. The second factor's secret is never printed.
+    """One caller; ``keys`` maps a key id to a public JWK. The second factor's secret is sealed, and never printed.
 
     ``callback_url`` is where a wallet's server listens to the platform (PROTOCOL.md); None: it does not.
     """
@@ -58,6 +59,13 @@ class Caller:
     callback_url: str | None = None
     disabled: bool = False
     sandbox: bool = False
+
+
+def sealed(plain: Caller, seal: Callable[[str, str], str]) -> Caller:
+    """The caller as it is kept: its second factor's secret sealed."""
+    if plain.otp_secret is None:
+        return plain
+    return replace(plain, otp_secret=seal(plain.id, plain.otp_secret))
 
 
 class Callers:
@@ -85,7 +93,7 @@ class Callers:
             terminal=None if row.terminal_no is None else TerminalNumber(row.terminal_no),
             wallet=row.wallet,
             roles=tuple(row.roles),
-            otp_secret=row.otp_secret,
+            otp_secret=row.otp_sealed or row.otp_secret,
             callback_url=row.callback_url,
             disabled=row.disabled,
             sandbox=row.sandbox,
@@ -96,6 +104,20 @@ class Callers:
         with self._store.begin() as tx:
             _write_caller(tx, new, at)
             _write_keys(tx, new, at)
+
+    def seal(self, seal: Callable[[str, str], str]) -> int:
+        """Seal the secrets that are not; ``seal`` gives the text to keep of a caller's. Returns how many there were."""
+        kept = sa.func.coalesce(caller.c.otp_sealed, caller.c.otp_secret)
+        with self._store.read() as tx:
+            found = tx.execute(sa.select(caller.c.id, kept.label("secret")).where(kept.is_not(None))).all()
+        plain = [
+            (row.id, row.secret, made) for row in found if (made := seal(row.id, row.secret)) != row.secret
+        ]
+        for caller_id, secret, made in plain:
+            with self._store.begin() as tx:
+                mine = caller.update().where(caller.c.id == caller_id, kept == secret)
+                tx.execute(mine.values(otp_sealed=made, otp_secret=None))
+        return len(plain)
 
     def disable(self, caller_id: str) -> bool:
         """Refuse the caller from its next token on; False when nobody has this id."""
@@ -117,7 +139,8 @@ def _write_caller(tx: Connection, new: Caller, at: datetime) -> None:
         "terminal_no": None if new.terminal is None else new.terminal.digits,
         "wallet": new.wallet,
         "roles": list(new.roles),
-        "otp_secret": new.otp_secret,
+        "otp_sealed": new.otp_secret,
+        "otp_secret": None,
         "callback_url": new.callback_url,
         "disabled": new.disabled,
         "sandbox": new.sandbox,

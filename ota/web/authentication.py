@@ -18,9 +18,8 @@ from ota.web.assertions import AssertionCheck, InvalidClient
 from ota.web.endpoint import Blueprint
 from ota.web.json_body import StrictParser, WrongMediaType
 from ota.web.policy import public
-from ota.web.ports import Caller, SecondFactors
+from ota.web.ports import Caller, Codes, SecondFactors
 from ota.web.scopes import scopes_of
-from ota.web.second_factor import matching_step
 from ota.web.tokens import Tokens
 
 _FORM = "application/x-www-form-urlencoded"
@@ -87,6 +86,7 @@ class TokenDesk:
     check: AssertionCheck
     tokens: Tokens
     second_factors: SecondFactors
+    codes: Codes
     clock: Clock
 
     def exchange(self, wanted: TokenRequest) -> dict[str, object]:
@@ -109,7 +109,7 @@ class TokenDesk:
         if caller.otp_secret is None or otp is None:
             raise OtpWrong
         self.second_factors.begin_try(caller.id)
-        step = matching_step(caller.otp_secret, otp, self.clock.now())
+        step = self.codes.matching_step(caller.id, caller.otp_secret, otp, self.clock.now())
         if step is None or not self.second_factors.accept(caller.id, step):
             raise OtpWrong
 

@@ -76,6 +76,14 @@ class SecondFactors(Protocol):
         ...
 
 
+class Codes(Protocol):
+    """Checks one-time passwords; the secrets stay sealed."""
+
+    def matching_step(self, caller_id: str, kept: str, code: str, at: datetime) -> int | None:
+        """The time step whose code was given; None when none matches."""
+        ...
+
+
 class Reply(Protocol):
     """A stored answer."""
 

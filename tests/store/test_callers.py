@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from ota.core.principal import CallerKind
 from ota.core.values import CityCode, TerminalNumber
-from ota.store.callers import Caller, Callers
+from ota.store.callers import Caller, Callers, caller, sealed
 from ota.store.phases import Store
 from ota.store.replay import ReplayGuard, TokenReplayed
 from tests.store.conftest import SetClock
@@ -31,11 +33,11 @@ def guard(store: Store, clock: SetClock) -> ReplayGuard:
     return ReplayGuard(store, clock)
 
 
-@pytest.mark.parametrize("caller", [TERMINAL, CLERK], ids=lambda caller: caller.id)
-def test_a_caller_is_found_as_it_was_registered(callers: Callers, clock: SetClock, caller: Caller) -> None:
-    callers.register(caller, clock.now())
+@pytest.mark.parametrize("one", [TERMINAL, CLERK], ids=lambda one: one.id)
+def test_a_caller_is_found_as_it_was_registered(callers: Callers, clock: SetClock, one: Caller) -> None:
+    callers.register(one, clock.now())
 
-    assert callers.find(caller.id) == caller
+    assert callers.find(one.id) == one
 
 
 def test_nobody_is_found_under_an_unknown_id(callers: Callers) -> None:
@@ -127,3 +129,36 @@ def test_expired_proofs_are_forgotten(guard: ReplayGuard, clock: SetClock) -> No
     assert forgotten == 1
     with pytest.raises(TokenReplayed):
         guard.use("wallet", "j2", clock.now())
+
+
+def test_secrets_from_before_there_were_seals_are_sealed_once(
+    callers: Callers, store: Store, clock: SetClock
+) -> None:
+    def seal(caller_id: str, secret: str) -> str:
+        return secret if secret.startswith("sealed") else f"sealed for {caller_id}"
+
+    callers.register(CLERK, clock.now())
+    callers.register(replace(CLERK, id="earlier"), clock.now())
+    callers.register(TERMINAL, clock.now())
+    with store.begin() as tx:
+        tx.execute(
+            sa.update(caller).where(caller.c.id == "earlier").values(otp_sealed=None, otp_secret="SECRET")
+        )
+
+    counts = [callers.seal(seal), callers.seal(seal)]
+
+    with store.read() as tx:
+        rows = tx.execute(sa.select(caller.c.id, caller.c.otp_sealed, caller.c.otp_secret)).all()
+    assert counts == [2, 0]
+    assert set(rows) == {
+        ("clerk", "sealed for clerk", None),
+        ("earlier", "sealed for earlier", None),
+        ("gate-7", None, None),
+    }
+
+
+def test_a_caller_is_kept_with_its_secret_sealed() -> None:
+    kept = sealed(CLERK, lambda caller_id, secret: f"{caller_id} {len(secret)}")
+
+    assert kept == replace(CLERK, otp_secret="clerk 6")
+    assert sealed(TERMINAL, lambda *_: "sealed") is TERMINAL

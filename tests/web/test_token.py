@@ -13,8 +13,8 @@ from ota import wiring
 from ota.core.errors import Unauthenticated
 from ota.core.principal import CallerKind
 from ota.core.values import CityCode, TerminalNumber
+from ota.hsm_adapter.one_time_codes import one_time_code
 from ota.store.second_factor import SecondFactors
-from ota.web.second_factor import one_time_code
 from tests.web.conftest import Door
 from tests.web.platform import OTP_SECRET, SetClock, TestKey
 
