@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ota.hsm_adapter.errors import (
     TestKeysInProduction,
 )
 from ota.hsm_adapter.keys import KeyRef, KeyState
+from ota.hsm_adapter.signing import Es256Signer
 from ota.hsm_adapter.software import KeyStore
 from ota.hsm_adapter.software.catalogue import FORMAT, Catalogue, write
 from ota.hsm_adapter.software.kek import seals
@@ -307,6 +308,49 @@ def test_processes_that_start_at_once_agree_on_one_kek(tmp_path: Path) -> None:
 
     assert [store.opened(LOAD) for store in stores] == [SECRET] * 8
     assert sorted(path.name for path in (tmp_path / "hsm").iterdir()) == ["generation", "kek", "keys", "lock"]
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("kek", a_store),
+        (STORE_FILE, with_a_key),
+        (WITNESS_FILE, with_a_key),
+        ("signing-key", lambda folder: Es256Signer.open(folder / "hsm")),
+    ],
+)
+def test_what_a_process_that_died_left_is_swept_away(
+    tmp_path: Path, name: str, make: Callable[[Path], object]
+) -> None:
+    (tmp_path / "hsm").mkdir()
+    left = tmp_path / "hsm" / f"{name}.0a1b2c3d.new"
+    left.write_bytes(bytes(32))
+
+    make(tmp_path)
+
+    assert not left.exists()
+    assert (tmp_path / "hsm" / name).exists()
+
+
+def killed(*_: object) -> None:
+    """What a process that is killed does next."""
+    raise KeyboardInterrupt
+
+
+def test_a_process_killed_while_it_makes_its_kek_leaves_no_copy_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hsm").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            a_store(tmp_path)
+    candidates = {path.read_bytes() for path in (tmp_path / "hsm").glob("kek.*")}
+
+    with_a_key(tmp_path)
+
+    assert sorted(path.name for path in (tmp_path / "hsm").iterdir()) == ["generation", "kek", "keys", "lock"]
+    assert (tmp_path / "hsm" / "kek").read_bytes() not in candidates
 
 
 def test_a_store_and_its_lines_show_no_key(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hmac
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,7 @@ KEK_FILE: Final = "kek"
 _LENGTH: Final = 32
 NONCE_LENGTH: Final = 12
 TAG_LENGTH: Final = 16
+_LOCK_FILE: Final = "lock"
 _OTHERS: Final = 0o077
 
 
@@ -118,13 +121,28 @@ def sync_folder(folder: Path) -> None:
 
 
 def place_first(path: Path, content: bytes) -> None:
-    """Put a file in place unless another process was first; then that one's stays."""
-    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.first")
-    write_private(fresh, content)
-    with suppress(FileExistsError):
-        os.link(fresh, path)
-    fresh.unlink()
-    sync_folder(path.parent)
+    """Put a file in place unless another process was first; then that one's stays. No copy of it is ever made."""
+    with exclusively(path.parent):
+        if not path.exists():
+            sweep(path)
+            write_private(path, content)
+
+
+def sweep(path: Path) -> None:
+    """Remove what a process that died left beside a file that it was about to put in place; hold the folder."""
+    for left in path.parent.glob(f"{path.name}.*.new"):
+        left.unlink()
+
+
+@contextmanager
+def exclusively(folder: Path) -> Iterator[None]:
+    """Hold a data folder: one process and thread at a time. The lock goes with the process that dies."""
+    lock = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _read_or_make(path: Path) -> bytearray:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
@@ -32,18 +29,23 @@ from ota.hsm_adapter.software.administration import (
 )
 from ota.hsm_adapter.software.catalogue import Catalogue, SealedKey
 from ota.hsm_adapter.software.ciphers import Key, check_value, wipe
-from ota.hsm_adapter.software.kek import seals, write_private
+from ota.hsm_adapter.software.kek import exclusively, seals, sweep, write_private
 from ota.hsm_adapter.software.published import is_published
 from ota.hsm_adapter.software.succession import check_succession, endorse
 from ota.hsm_adapter.software.weakness import weakness
-from ota.hsm_adapter.software.witness import FileWitness, Remembered, StoreWitness, check_generation
+from ota.hsm_adapter.software.witness import (
+    WITNESS_FILE,
+    FileWitness,
+    Remembered,
+    StoreWitness,
+    check_generation,
+)
 
 if TYPE_CHECKING:
     from ota.hsm_adapter.keys import KeyRef
 
 STORE_FILE: Final = "keys"
 PRODUCTION: Final = "production"
-_LOCK_FILE: Final = "lock"
 
 _LATER: Final = {
     KeyState.PRE_ACTIVE: frozenset({KeyState.ACTIVE, KeyState.RETIRED}),
@@ -100,7 +102,7 @@ class KeyStore:
 
     def appoint(self, passphrase: str) -> AdministratorRecord:
         """Appoint an administrator; one who is there must be unlocked and is replaced. Raises AdministrationRefused."""
-        with self._guard, self._locked():
+        with self._guard, exclusively(self._folder):
             present = self._load()
             self._check_administrator(present.administrator)
             predecessor, self._administrator = self._administrator, appoint(passphrase)
@@ -132,7 +134,7 @@ class KeyStore:
 
     def refresh(self) -> None:
         """Take over what another process changed; raises KeyStoreDamaged, TestKeysInProduction."""
-        with self._guard, self._locked():
+        with self._guard, exclusively(self._folder):
             loaded = self._load()
             if not self._older_taken:
                 self._remember(
@@ -156,7 +158,7 @@ class KeyStore:
         """
         if test and self._production:
             raise TestKeysInProduction
-        with self._guard, self._locked():
+        with self._guard, exclusively(self._folder):
             present = self._load()
             taken = {key.entry.ref for key in present.keys}
             wanted = {ref: key for ref, key in keys.items() if not (only_missing and ref in taken)}
@@ -172,7 +174,7 @@ class KeyStore:
 
     def change_state(self, ref: KeyRef, state: KeyState) -> None:
         """Move a key on in its life; raises KeyUnknown, KeyNotUsable for a step that is not one."""
-        with self._guard, self._locked():
+        with self._guard, exclusively(self._folder):
             present = self._load()
             found = [key for key in present.keys if key.entry.ref == ref]
             if not found:
@@ -184,7 +186,7 @@ class KeyStore:
 
     def reinstate(self) -> None:
         """Make what is here the newest generation; raises AdministrationRefused without the administrator."""
-        with self._guard, self._locked():
+        with self._guard, exclusively(self._folder):
             present = self._load()
             newest = max((known.generation for known in self._remembered()), default=0)
             self._older_taken = False
@@ -257,6 +259,8 @@ class KeyStore:
             self._file_witness.remember(
                 Remembered(0)
             )  # a store without its record is refused, so it comes first
+        for name in (STORE_FILE, WITNESS_FILE):
+            sweep(self._folder / name)
         signer = self._administrator if changed.administrator else None
         write_private(self._folder / STORE_FILE, catalogue.write(changed, self._catalogue_seal, signer))
         self._remember(changed)
@@ -272,16 +276,6 @@ class KeyStore:
         self._keys = MappingProxyType({key.entry.ref: key for key in loaded.keys})
         self._record = loaded.administrator
         self._generation = loaded.generation
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One process at a time; the lock goes with the process that dies."""
-        lock = os.open(self._folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
 
 
 def _kcv(ref: KeyRef, key: Key) -> bytes:
