@@ -1,0 +1,1 @@
+"""Real processes, killed at random while phones load cards over HTTP; then every fen is looked for (`make chaos`)."""
