@@ -6,7 +6,7 @@ SERVICES := $(BIN)/python -m tools.services
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check serve services services-stop bench format lint lock clean environment environment-test
+.PHONY: help demo test check serve services services-stop bench format lint lock clean chaos races environment environment-test
 
 help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ format: environment-test ## Format the code and mend what the linter can mend
 
 bench: environment-test ## Measure: ratios against a baseline within one run (ARGS='--json')
 	@$(SERVICES) run -- $(BIN)/python -m benchmarks $(ARGS)
+
+chaos: environment-test ## Kill the platform's processes under load and look for every fen (ARGS='--kills 40 --topups 160 --seed 7')
+	@$(BIN)/python -m chaos $(ARGS)
+
+races: environment-test ## Fifty threads on one order, card, key and refund, a hundred rounds each, no wait beyond 2 s
+	@OTA_TEST_RACE_ROUNDS=100 OTA_TEST_RACE_WAIT_S=2 $(SERVICES) run -- $(BIN)/pytest -n 0 tests/races $(ARGS)
 
 services: environment-test ## Start PostgreSQL and Valkey for development and print their addresses
 	@$(SERVICES) start
