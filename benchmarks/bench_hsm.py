@@ -21,8 +21,10 @@ from ota.core.values import CardTime, Fen, Mac4
 from ota.hsm_adapter.channel import Channel, ChannelRequest
 from ota.hsm_adapter.keys import CardKey, Diversification, KeyRef, KeySetRef
 from ota.hsm_adapter.software import SoftwareHsm
+from ota.hsm_adapter.software.diversify import child_key, child_keys
 from ota.hsm_adapter.software.memory import PublishedKeys
 
+BATCH = 1000
 COMMANDS = 20  # what an issuance sends in its longest exchange
 PATH = (bytes.fromhex("02205810FFFFFFFF"), bytes.fromhex("4870312345678906"))
 MASTER = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
@@ -38,6 +40,15 @@ def bench(seconds: float) -> Iterator[Comparison]:
         Case("raw OpenSSL DES, two contexts", _raw_des()),
         Case("3DES", _authorise(hsm, Algorithm.TDES)),
         Case("SM4", _authorise(hsm, Algorithm.SM4)),
+        Case(f"3DES, {BATCH} in a call", _authorise_many(hsm), BATCH),
+        seconds=seconds,
+    )
+    city, factors = _context(MASTER), [number.to_bytes(8, "big") for number in range(BATCH)]
+    yield compare(
+        "Card keys of a batch, below one city key",
+        Case("raw OpenSSL DES, one context", _raw_batch(city), BATCH),
+        Case(f"{BATCH} card keys in a call", lambda: child_keys(city, factors), BATCH),
+        Case("one card key in a call", lambda: child_key(city, factors[0])),
         seconds=seconds,
     )
     yield compare(
@@ -68,16 +79,29 @@ def _raw_des() -> Callable[[], object]:
     return run
 
 
+def _raw_batch(city: CipherContext) -> Callable[[], object]:
+    blocks = bytes(16 * BATCH)
+    return lambda: city.update(blocks)
+
+
 def _raw_aes() -> Callable[[], object]:
     cipher, nonce, data = AESGCM(bytes(32)), bytes(12), bytes(128)
     return lambda: [cipher.encrypt(nonce, data, None) for _ in range(COMMANDS)]
 
 
 def _authorise(hsm: SoftwareHsm, algorithm: Algorithm) -> Callable[[], object]:
-    answer = LoadAnswer(1000, 7, 1, 0, bytes.fromhex("A1B2C3D4"), Mac4(bytes.fromhex(MAC1[algorithm])))
-    load = Load(Fen(5000), bytes.fromhex("581000000001"), answer, CardTime("20260101120000"))
-    key = _key(algorithm)
+    key, load = _key(algorithm), _load(algorithm)
     return lambda: hsm.authorise_load(key, load)
+
+
+def _authorise_many(hsm: SoftwareHsm) -> Callable[[], object]:
+    requests = [(_key(Algorithm.TDES), _load(Algorithm.TDES))] * BATCH
+    return lambda: hsm.authorise_loads(requests)
+
+
+def _load(algorithm: Algorithm) -> Load:
+    answer = LoadAnswer(1000, 7, 1, 0, bytes.fromhex("A1B2C3D4"), Mac4(bytes.fromhex(MAC1[algorithm])))
+    return Load(Fen(5000), bytes.fromhex("581000000001"), answer, CardTime("20260101120000"))
 
 
 def _wrap(hsm: SoftwareHsm, channel: Channel) -> Callable[[], object]:

@@ -12,8 +12,8 @@ from ota.card.keys import Algorithm, KeyRole
 from ota.hsm_adapter.errors import ResponseMacWrong
 from ota.hsm_adapter.keys import Diversification
 from ota.hsm_adapter.software import channels, session02
-from ota.hsm_adapter.software.ciphers import CbcMac, RetailMac, check_value, cmac
-from ota.hsm_adapter.software.diversify import StaticKeys, static_keys
+from ota.hsm_adapter.software.ciphers import CbcMac, RetailMac, block_cipher, check_value, cmac
+from ota.hsm_adapter.software.diversify import StaticKeys, child_key, child_keys, static_keys
 from ota.hsm_adapter.software.session03 import Scp03Session
 from tests.hsm_adapter import reference
 from tests.hsm_adapter.elements import Case, Meeting
@@ -132,3 +132,16 @@ def test_an_answer_that_deciphers_to_nonsense_is_not_believed(plain: bytes) -> N
 
 def test_an_answer_without_data_carries_its_mac_alone() -> None:
     assert Overheard().unwrapped(b"") == b"\x90\x00"
+
+
+@given(
+    key=st.binary(min_size=16, max_size=16),
+    factors=st.lists(st.binary(min_size=8, max_size=8), max_size=5),
+)
+def test_many_keys_at_once_are_the_single_ones(key: bytes, factors: list[bytes]) -> None:
+    for algorithm in (Algorithm.TDES, Algorithm.SM4):
+        parent = block_cipher(algorithm, key)
+
+        together = child_keys(parent, factors)
+
+        assert bytes(together) == b"".join(bytes(child_key(parent, factor)) for factor in factors)

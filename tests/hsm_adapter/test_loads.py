@@ -10,6 +10,7 @@ from ota.card.keys import Algorithm, KeyRole
 from ota.core.errors import InvalidValue
 from ota.core.values import Mac4
 from ota.hsm_adapter.errors import Mac1Wrong, TacWrong
+from ota.hsm_adapter.keys import Path
 from ota.hsm_adapter.software import EPurseRules, Sm4SessionRule, SoftwareHsm
 from ota.hsm_adapter.software.memory import PublishedKeys
 from tests.hsm_adapter import reference
@@ -84,6 +85,38 @@ def test_many_loads_are_answered_in_their_order_and_a_wrong_one_stands_at_its_pl
     answers = hsm.authorise_loads([(key, right), (key, wrong), (key, right)])
 
     assert [type(answer) for answer in answers] == [Mac4, Mac1Wrong, Mac4]
+
+
+def test_many_loads_of_many_cards_cities_and_algorithms_are_answered_as_one_by_one() -> None:
+    hsm = an_hsm()
+    paths: list[Path] = [
+        (),
+        PATH[:1],
+        *((city.to_bytes(8, "big"), card.to_bytes(8, "big")) for city in range(3) for card in range(400)),
+    ]
+    requests = [
+        (card_key(KeyRole.LOAD, algorithm, path), a_load(algorithm, path=path, atc=number))
+        for number, path in enumerate(paths)
+        for algorithm in CARD_ALGORITHMS
+    ]
+    forged = replace(requests[7][1], answer=replace(requests[7][1].answer, mac1=Mac4(bytes(4))))
+    requests[7] = (requests[7][0], forged)
+
+    answers = hsm.authorise_loads(requests)
+
+    assert isinstance(answers.pop(7), Mac1Wrong)
+    del requests[7]
+    assert answers == [hsm.authorise_load(key, load) for key, load in requests]
+
+
+def test_more_loads_below_one_key_than_are_derived_at_once_keep_their_order() -> None:
+    hsm = an_hsm()
+    paths = [(PATH[0], card.to_bytes(8, "big")) for card in range(2100)]
+    requests = [(card_key(KeyRole.LOAD, path=path), a_load(path=path)) for path in paths]
+
+    answers = hsm.authorise_loads(requests)
+
+    assert answers[::50] == [hsm.authorise_load(key, load) for key, load in requests[::50]]
 
 
 @algorithms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import local
 from typing import TYPE_CHECKING, Final, Self
@@ -12,7 +12,7 @@ from ota.hsm_adapter.errors import AlgorithmNotSupported, ExposureRefused, KeyMi
 from ota.hsm_adapter.keys import CARD_ALGORITHMS, CARD_ROLES, SECURITY_DOMAIN_ROLES, KeyState, Path
 from ota.hsm_adapter.ports import Exposure, Operation
 from ota.hsm_adapter.software.ciphers import block_cipher, wipe
-from ota.hsm_adapter.software.diversify import card_key, child_key
+from ota.hsm_adapter.software.diversify import card_key, child_key, child_keys
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import CipherContext
@@ -86,15 +86,13 @@ class CardKeys:
         if not key.path:
             self._check(key.ref, operation)
             return self._source.opened(key.ref)
-        kept = self._kept
-        if kept.generation != self._source.generation or len(kept.contexts) >= _MAX_KEPT:
-            kept.contexts.clear()
-            kept.generation = self._source.generation
-        name = (operation, key.ref, key.path[:-1])
-        context = kept.contexts.get(name)
-        if context is None:
-            context = kept.contexts[name] = self._city_context(*name)
-        return child_key(context, key.path[-1])
+        return child_key(self._context(key.ref, key.path[:-1], operation), key.path[-1])
+
+    def derive_many(
+        self, ref: KeyRef, outer: Path, factors: Sequence[bytes], operation: Operation
+    ) -> bytearray:
+        """The keys of many cards below one level, 16 bytes each in one buffer; otherwise as `derive`."""
+        return child_keys(self._context(ref, outer, operation), factors)
 
     def masters(self, keys: KeySetRef) -> Masters:
         """The three masters of a security domain; raises as `derive` does."""
@@ -102,6 +100,18 @@ class CardKeys:
         for ref in refs.values():
             self._check(ref, Operation.OPEN_CHANNEL)
         return Masters({role: self._source.opened(ref) for role, ref in refs.items()})
+
+    def _context(self, ref: KeyRef, outer: Path, operation: Operation) -> CipherContext:
+        """The kept cipher of the key above the cards'."""
+        kept = self._kept
+        if kept.generation != self._source.generation or len(kept.contexts) >= _MAX_KEPT:
+            kept.contexts.clear()
+            kept.generation = self._source.generation
+        name = (operation, ref, outer)
+        context = kept.contexts.get(name)
+        if context is None:
+            context = kept.contexts[name] = self._city_context(*name)
+        return context
 
     def _city_context(self, operation: Operation, ref: KeyRef, outer: Path) -> CipherContext:
         self._check(ref, operation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import CipherContext
 
 _ONES: Final = (1 << 64) - 1
+CARD_KEY_LENGTH: Final = 16
+_SECOND_HALF: Final = bytes(8) + b"\xff" * 8
 _KEY_NUMBER: Final = {KeyRole.SD_ENC: 1, KeyRole.SD_MAC: 2, KeyRole.SD_DEK: 3}
 
 
@@ -26,6 +28,14 @@ def complemented(factor: bytes) -> bytes:
 def child_key(parent: CipherContext, factor: bytes) -> bytearray:
     """One level down: the parent's cipher over F and NOT F, two 3DES blocks or one of SM4; 16 bytes."""
     return derive_into(parent, complemented(factor))
+
+
+def child_keys(parent: CipherContext, factors: Sequence[bytes]) -> bytearray:
+    """The same for many factors in one call of the cipher; 16 bytes each, in their order."""
+    twice = b"".join([factor + factor for factor in factors])
+    mask = _SECOND_HALF * len(factors)
+    data = (int.from_bytes(twice, "big") ^ int.from_bytes(mask, "big")).to_bytes(len(twice), "big")
+    return derive_into(parent, data)
 
 
 def card_key(algorithm: Algorithm, master: Key, path: Path) -> bytearray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from functools import cache
+from itertools import count
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -14,6 +15,7 @@ from ota.hsm_adapter.ports import Capabilities, ExportedKey, Exposure, Health, O
 from ota.hsm_adapter.software import channels, epurse
 from ota.hsm_adapter.software.cardkeys import CardKeys
 from ota.hsm_adapter.software.ciphers import check_value, wipe
+from ota.hsm_adapter.software.diversify import CARD_KEY_LENGTH
 from ota.hsm_adapter.software.epurse import EPurseRules
 from ota.hsm_adapter.software.memory import PublishedKeys
 from ota.hsm_adapter.software.probe import PROBED, probe, probe_keys
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from ota.card.apdu import Command
     from ota.card.purse import Load
     from ota.core.values import Mac4
-    from ota.hsm_adapter.keys import CardKey
+    from ota.hsm_adapter.keys import CardKey, KeyRef
+    from ota.hsm_adapter.keys import Path as KeyPath
     from ota.hsm_adapter.ports import Channel, ChannelRequest, KeyWriting, WrappedCommand
     from ota.hsm_adapter.software.memory import KeySource
     from ota.hsm_adapter.software.witness import StoreWitness
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 BACKEND: Final = "software"
 _DEFAULT_RULES: Final = EPurseRules()
 _MAX_RANDOM: Final = 1024
+_TURN: Final = 1000
+"""How many card keys of a batch are in memory at once."""
 
 
 class SoftwareHsm:
@@ -96,8 +101,21 @@ class SoftwareHsm:
             wipe(card_key)
 
     def authorise_loads(self, requests: Sequence[tuple[CardKey, Load]]) -> list[Mac4 | Mac1Wrong]:
-        """Many loads; a wrong MAC1 stands at its place."""
-        return [self._authorised_or_wrong(key, load) for key, load in requests]
+        """Many loads; a wrong MAC1 stands at its place. Keys of cards below one key are derived in one go."""
+        answers: dict[int, Mac4 | Mac1Wrong] = {}
+        groups: dict[tuple[KeyRef, KeyPath], list[int]] = {}
+        for place, (key, load) in enumerate(requests):
+            if key.path:
+                groups.setdefault((key.ref, key.path[:-1]), []).append(place)
+            else:
+                card_key = self._keys.derive(key, Operation.AUTHORISE_LOAD)
+                answers[place] = self._authorised_or_wrong(key.ref, card_key, load)
+        for (ref, outer), places in groups.items():
+            for start in range(0, len(places), _TURN):
+                turn = places[start : start + _TURN]
+                answered = self._authorised(ref, outer, [requests[place] for place in turn])
+                answers |= zip(turn, answered, strict=True)
+        return [answers[place] for place in range(len(requests))]
 
     def verify_tac(self, key: CardKey, load: Load, tac: Mac4) -> None:
         """Raise TacWrong unless the TAC holds."""
@@ -197,11 +215,26 @@ class SoftwareHsm:
         """What the start-up probe saw work in this process."""
         return _capabilities()
 
-    def _authorised_or_wrong(self, key: CardKey, load: Load) -> Mac4 | Mac1Wrong:
+    def _authorised(
+        self, ref: KeyRef, outer: KeyPath, requests: Sequence[tuple[CardKey, Load]]
+    ) -> list[Mac4 | Mac1Wrong]:
+        factors = [key.path[-1] for key, _ in requests]
+        keys = self._keys.derive_many(ref, outer, factors, Operation.AUTHORISE_LOAD)
         try:
-            return self.authorise_load(key, load)
+            return [
+                self._authorised_or_wrong(ref, keys[place : place + CARD_KEY_LENGTH], load)
+                for place, (_, load) in zip(count(0, CARD_KEY_LENGTH), requests, strict=False)
+            ]
+        finally:
+            wipe(keys)
+
+    def _authorised_or_wrong(self, ref: KeyRef, card_key: bytearray, load: Load) -> Mac4 | Mac1Wrong:
+        try:
+            return epurse.authorise(ref.algorithm, card_key, load, self._rules)
         except Mac1Wrong as wrong:
             return wrong
+        finally:
+            wipe(card_key)
 
     def _exported(self, key: CardKey, session: channels.Session) -> ExportedKey:
         card_key = self._keys.derive(key, Operation.EXPORT_CARD_KEY)
