@@ -16,7 +16,9 @@ from flask import Flask
 
 from ota import settings as configuration
 from ota import wiring
+from ota.settings import Server
 from ota.web import authentication, health, jwks, metrics
+from ota.web.admission import Gate, Room, admit
 from ota.web.description import describe
 from ota.web.health import Readiness
 from ota.web.json_body import MAX_BODY, OrjsonProvider
@@ -32,8 +34,8 @@ _STOP_PATIENCE_S = 5.0
 _ORPHAN_PATIENCE_S = 3.0
 
 
-def create_app(built: wiring.Wiring) -> Flask:
-    """The application with every subject's routes; nothing is started by building it."""
+def create_app(built: wiring.Wiring, gate: Gate | None = None) -> Flask:
+    """The application with every subject's routes; nothing is started by building it. Without a gate all come in."""
     app = Flask("ota", static_folder=None)
     app.json = OrjsonProvider(app)
     app.config.update(
@@ -45,6 +47,8 @@ def create_app(built: wiring.Wiring) -> Flask:
     app.extensions |= found_by_routes(built)
     name_requests(app)
     metrics.count_requests(app)
+    if gate is not None:
+        admit(app, gate)
     guard_routes(app)
     sign_answers(app)
     describe(app, [authentication.blueprint, *built.blueprints])
@@ -78,7 +82,7 @@ def application() -> Flask:
         threading.Thread(
             target=built.key_uses.flush_until, args=(stop,), name="key uses", daemon=True
         ).start()
-    app = create_app(built)
+    app = create_app(built, Gate(_room(settings.server)))
     app.wsgi_app = _MeasuredInput(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
     return app
 
@@ -95,6 +99,11 @@ def _end_after(parent: multiprocessing.process.BaseProcess) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_ORPHAN_PATIENCE_S)
     os._exit(1)  # whatever still runs is cut short, as by the kill that its parent got
+
+
+def _room(server: Server) -> Room:
+    """A slot per thread that works; those who wait have threads of their own (see ``ota serve``)."""
+    return Room(server.threads, min(server.reserved_threads, server.threads - 1), server.waiting_orders)
 
 
 class _MeasuredInput:

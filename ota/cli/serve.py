@@ -20,8 +20,11 @@ from ota.cli.address import announce_when_ready, choose_port, url_of
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.cli.preparation import prepare
 from ota.core.clock import SystemClock
+from ota.settings import Server as ServerSettings
 from ota.settings import Settings
 from ota.web.logs import configure_logging
+
+_OTHERS_WAITING = 64
 
 _QUIET = {
     # granian writes to standard output unless told; that is for the one line that says where we listen
@@ -84,11 +87,11 @@ def _server(settings: Settings, port: int) -> Any:
         address=server.host,
         port=port,
         workers=server.workers,
-        blocking_threads=server.threads,
+        blocking_threads=_threads(server),
         websockets=False,
         backlog=1024,
-        # How many requests may wait in a process; beyond it, new connections wait in the kernel's queue.
-        backpressure=max(64, server.threads * 16),
+        # How many requests may be in a process; beyond it, new connections wait in the kernel's queue.
+        backpressure=_threads(server),
         http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=128 * 1024),
         log_level=LogLevels.warning,
         log_dictconfig=_QUIET,
@@ -97,3 +100,8 @@ def _server(settings: Settings, port: int) -> Any:
         respawn_failed_workers=True,
         workers_kill_timeout=server.stop_patience_s,
     )
+
+
+def _threads(server: ServerSettings) -> int:
+    """Enough to wait in: the gate of `ota.web.admission` decides who works, so that nobody waits where it cannot see."""
+    return server.threads + server.waiting_orders + _OTHERS_WAITING

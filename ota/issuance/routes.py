@@ -34,7 +34,7 @@ def list_products() -> dict[str, Any]:
 
 
 @offers.post("/eligibility")
-@endpoint(takes=EligibilityRequestSchema, gives=EligibilitySchema, scope="product:read")
+@endpoint(takes=EligibilityRequestSchema, gives=EligibilitySchema, scope="product:read", is_order=True)
 def check_eligibility(wanted: dict[str, str]) -> dict[str, Any]:
     """May this element take a card of this city now? Promises nothing."""
     found = find(Issuances).eligibility(caller(), wanted["city"], wanted["se_id"])
@@ -49,7 +49,14 @@ def check_eligibility(wanted: dict[str, str]) -> dict[str, Any]:
 
 
 @blueprint.post("")
-@endpoint(takes=NewIssuanceSchema, gives=IssuanceSchema, scope="issuance:write", status=201, idempotent=True)
+@endpoint(
+    takes=NewIssuanceSchema,
+    gives=IssuanceSchema,
+    scope="issuance:write",
+    status=201,
+    idempotent=True,
+    is_order=True,
+)
 def order_issuance(wanted: tuple[NewIssuance, Opening | None]) -> dict[str, Any]:
     """Order a blank card. An order that says what the element is gets its session and first batch at once."""
     new, opening = wanted

@@ -15,9 +15,9 @@ from typing import Any
 
 from ota.settings.layers import build, check_environment, from_environment, from_file
 from ota.settings.refusals import refusals
-from ota.settings.sections import Settings, SettingsError
+from ota.settings.sections import Server, Settings, SettingsError
 
-__all__ = ["Settings", "SettingsError", "find_config", "load"]
+__all__ = ["Server", "Settings", "SettingsError", "find_config", "load"]
 
 
 def load(

@@ -15,12 +15,18 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The HTTP server. TLS ends here (certificate and key) or at a proxy (``behind_tls_proxy``)."""
+    """The HTTP server. TLS ends here (certificate and key) or at a proxy (``behind_tls_proxy``).
+
+    ``threads`` requests work at once in a process; new orders leave ``reserved_threads`` of them free, and
+    ``waiting_orders`` of them may wait a moment before the next one is turned away.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
     threads: int = 4
+    reserved_threads: int = 1
+    waiting_orders: int = 64
     tls_certificate: str = ""
     tls_key: str = ""
     behind_tls_proxy: bool = False

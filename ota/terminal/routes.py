@@ -29,7 +29,14 @@ blueprint = Blueprint(
 
 
 @blueprint.post("/loads")
-@endpoint(takes=TerminalLoadSchema, gives=MoveSchema, scope="terminal:load", status=201, idempotent=True)
+@endpoint(
+    takes=TerminalLoadSchema,
+    gives=MoveSchema,
+    scope="terminal:load",
+    status=201,
+    idempotent=True,
+    is_order=True,
+)
 def load(wanted: TerminalLoad) -> dict[str, Any]:
     """Load the card on the reader; answered with CREDIT FOR LOAD, or with a question while a load is open."""
     return _view(find(TerminalLoads).load(caller(), idempotency_key(), wanted))

@@ -25,7 +25,9 @@ blueprint = Blueprint("topups", __name__, url_prefix="/v1/topups", description="
 
 
 @blueprint.post("")
-@endpoint(takes=NewTopupSchema, gives=TopupSchema, scope="topup:write", status=201, idempotent=True)
+@endpoint(
+    takes=NewTopupSchema, gives=TopupSchema, scope="topup:write", status=201, idempotent=True, is_order=True
+)
 def order_topup(wanted: tuple[NewTopup, Opening | None]) -> dict[str, Any]:
     """Order a top-up. A paid order that says what the element is gets its session and first batch at once."""
     new, opening = wanted

@@ -68,10 +68,12 @@ def endpoint(  # noqa: PLR0913  one word each about a route
     signed: bool = False,
     status: int = 200,
     idempotent: bool = False,
+    is_order: bool = False,
 ) -> Callable[[View], View]:
     """Declare a route; exactly one of ``scope``, ``public`` and ``signed`` (a city's host) must be given.
 
     ``idempotent`` makes the header Idempotency-Key mandatory and repeats the stored answer (PROTOCOL.md, Orders).
+    ``is_order`` makes it one that is turned away first when there is too much to do (`ota.web.admission`).
     """
     if (scope is not None) + public + signed != 1:
         raise TypeError("a route declares one of a scope, public=True and signed=True")
@@ -87,7 +89,7 @@ def endpoint(  # noqa: PLR0913  one word each about a route
             wrapped = _describe.arguments(takes, location="json")(wrapped)
         if query is not None:
             wrapped = _describe.arguments(query, location="query", unknown=ma.RAISE)(wrapped)
-        policy = Policy(scope, public, signed)
+        policy = Policy(scope, public, signed, is_order)
         return declare(_described(wrapped, gives, status, policy, idempotent=idempotent), policy)
 
     return decorate

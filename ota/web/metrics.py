@@ -71,6 +71,9 @@ suspense_oldest_seconds = Gauge(
     registry=registry,
     multiprocess_mode="mostrecent",
 )
+turned_away_total = Counter(
+    "ota_requests_turned_away", "Requests refused because there were too many.", ["lane"], registry=registry
+)
 events_waiting = Gauge(
     "ota_events_waiting",
     "Events that wallets' servers have not acknowledged.",
@@ -103,6 +106,11 @@ def count_requests(app: Flask) -> None:
 def count_job(job: str, outcome: str) -> None:
     """Count one run of a job: done, failed or dead."""
     job_runs_total.labels(job, outcome).inc()
+
+
+def count_turned_away(lane: str) -> None:
+    """Count one request that found no room."""
+    turned_away_total.labels(lane).inc()
 
 
 def show_backlog(waiting: int, dead: int, oldest_due_s: float) -> None:

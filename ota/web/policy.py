@@ -23,11 +23,15 @@ _MAX_PATH_VALUE = 128
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who may call a route: everybody, whoever's token carries the scope, or a city's host by its signature."""
+    """Who may call a route: everybody, whoever's token carries the scope, or a city's host by its signature.
+
+    ``is_order``: it makes something new, and is the first to be turned away when there is too much to do.
+    """
 
     scope: str | None
     public: bool = False
     signed: bool = False
+    is_order: bool = False
 
 
 def declare(view: View, policy: Policy) -> View:

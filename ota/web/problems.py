@@ -13,6 +13,7 @@ from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
 from ota.core import errors
+from ota.web.admission import Overloaded
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -97,7 +98,7 @@ def status_of(error: errors.OtaError) -> int:
 def problem(error: errors.OtaError) -> Response:
     """Render one error in the caller's language."""
     status = status_of(error)
-    if status >= 500:
+    if status >= 500 and not isinstance(error, Overloaded):  # those are counted: there are too many to tell
         _log.error("answered %s with code %s", status, error.problem_code, exc_info=error)
     language = _language()
     body: dict[str, object] = {
