@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import tempfile
@@ -65,6 +66,7 @@ def _run(settings: Settings, port: int, stack: ExitStack) -> None:
     # A fresh interpreter per process: nothing of this one's connections and threads is copied by a fork.
     multiprocessing.set_start_method("spawn", force=True)
     server = _server(settings, port)
+    logging.getLogger("_granian").addFilter(_tells_more_than_many_threads)
     announce_when_ready(url_of(settings.server, port))
     server.serve()
 
@@ -100,6 +102,11 @@ def _server(settings: Settings, port: int) -> Any:
         respawn_failed_workers=True,
         workers_kill_timeout=server.stop_patience_s,
     )
+
+
+def _tells_more_than_many_threads(record: logging.LogRecord) -> bool:
+    """Whether granian says more than that there are many threads: they are there to wait in."""
+    return "Python threads" not in record.getMessage()
 
 
 def _threads(server: ServerSettings) -> int:
