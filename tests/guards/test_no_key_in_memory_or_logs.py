@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -54,6 +55,27 @@ def test_no_log_of_a_journey_shows_a_key_a_card_a_token_or_a_mac(tmp_path: Path)
     assert len(words) > FEWEST_WORDS
     assert text.count("POST /v1/sessions/<session_id>/results") > 4
     assert leaks(text, keys_of(holders, canaries), words) == []
+
+
+def test_no_key_stands_in_any_file_of_an_installation(tmp_path: Path) -> None:
+    """Not in the database and its journal, not in the key store, not in what commands write."""
+    data = tmp_path / "data"
+    with canary_server(data) as (server, canaries):
+        with closing(HttpConnection(server.url)) as connection:
+            holders, _overheard = whole_journey(connection)
+        files = [
+            path for path in data.rglob("*") if path.is_file()
+        ]  # while it runs: the journal is there too
+        found = {
+            (path.name, name)
+            for path in files
+            for name, key in halves(canaries.keys(holder.card_no for holder in holders))
+            for spelling in (key, key.hex().encode(), key.hex().upper().encode(), base64.b64encode(key)[:10])
+            if spelling in path.read_bytes()
+        }
+
+    assert {"kek", "keys", "ota.sqlite3", "ota.sqlite3-wal", "signing-key"} <= {path.name for path in files}
+    assert found == set()
 
 
 @pytest.mark.timeout(900)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -193,26 +192,6 @@ def test_card_keys_are_wiped_after_use(monkeypatch: pytest.MonkeyPatch) -> None:
     hsm.kcv(card_key(KeyRole.LOAD))
 
     assert [bytes(buffer) for buffer in wiped] == [bytes(16), bytes(16)]
-
-
-def test_eight_threads_get_right_answers() -> None:
-    hsm = an_hsm()
-    jobs = [
-        (algorithm, path, a_load(algorithm, path=path, atc=number))
-        for number in range(40)
-        for algorithm in (Algorithm.TDES, Algorithm.SM4)
-        for path in (PATH, (bytes([number]) * 8, PATH[1]))
-    ]
-
-    def authorise(job: tuple[Algorithm, tuple[bytes, ...], object]) -> Mac4:
-        algorithm, path, load = job
-        return hsm.authorise_load(card_key(KeyRole.LOAD, algorithm, path), load)  # type: ignore[arg-type]
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(authorise, jobs * 4))
-
-    expected = [expected_mac2(algorithm, load, path=path) for algorithm, path, load in jobs]
-    assert answers == expected * 4
 
 
 @pytest.mark.parametrize("length", [1, 16, 1024])
