@@ -1,4 +1,4 @@
-"""Every edge at which a single fault can strike one customer, by route: how many opportunities each kind has.
+"""Every edge at which a single fault can strike one customer or the platform: how many opportunities each kind has.
 
 `test_single_faults` holds the table against a run without faults: whoever adds a request, a phase or a command adds
 its edges here.
@@ -47,6 +47,8 @@ _BATCH: Final = (
 _HONEST_BATCH: Final = (Fault.PHONE_DIES, Fault.PHONE_FORGETS, Fault.REPORT_HELD_BACK)
 _COMMANDS_OF_A_BUILD: Final = 35
 """From EXTERNAL AUTHENTICATE over each INSTALL and STORE DATA to the read-back, then the first load."""
+_STEPS_OF_A_BUILD: Final = 19
+"""Each DELETE, INSTALL and STORE DATA."""
 _REPORT_OF_A_TERMINAL: Final = (
     Fault.PHONE_DIES,
     Fault.PHONE_FORGETS,
@@ -111,14 +113,37 @@ EDGES: Final[Mapping[Route, Mapping[Fault, int]]] = {
         ((Fault.CARD_REFUSES,), 2),
         (_OTHERS, 4),
         (_HONEST_BATCH, 2),
+        ((Fault.ELEMENT_REFUSES,), _STEPS_OF_A_BUILD),
+        ((Fault.ELEMENT_FULL, Fault.LEFT_BEHIND), 1),
         ((Fault.TOKEN_REPLAYED,), 1),
     ),
+}
+
+TWO_PAYMENTS: Final = Strike(CUSTOMER, Fault.PAID_TWICE, 1)
+"""Gives the platform something to do on its own: the second payment goes back, and the wallet is told."""
+
+BACKSTAGE: Final[Mapping[str, Mapping[Fault, int]]] = {
+    "jobs": _each((_COMMIT, 13), (_PAUSE, 26), ((Fault.DATABASE_DOWN,), 26), ((Fault.JOB_LATE,), 3)),
+    "refund desk": _each(((Fault.REFUND_LOST, Fault.REFUND_SLOW, Fault.REFUND_ANSWER_LOST), 1)),
+    "event desk": _each(((Fault.EVENT_LOST, Fault.EVENT_REFUSED, Fault.EVENT_ANSWER_LOST), 1)),
+    "operator": _each(((Fault.DEPLOY, Fault.KEY_ROTATED, Fault.CLOCK_JUMP), 10)),
 }
 
 
 def every_edge() -> Iterator[tuple[Route, Strike]]:
     """Every single fault at every edge of every route."""
     for route, counts in EDGES.items():
-        for fault, times in counts.items():
-            for number in range(1, times + 1):
-                yield route, Strike(CUSTOMER, fault, number)
+        for strike in _strikes(CUSTOMER, counts):
+            yield route, strike
+
+
+def every_edge_backstage() -> Iterator[Strike]:
+    """Every single fault at every edge of what nobody asked for: jobs, wallets' servers, operations."""
+    for actor, counts in BACKSTAGE.items():
+        yield from _strikes(actor, counts)
+
+
+def _strikes(actor: str, counts: Mapping[Fault, int]) -> Iterator[Strike]:
+    for fault, times in counts.items():
+        for number in range(1, times + 1):
+            yield Strike(actor, fault, number)

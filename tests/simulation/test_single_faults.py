@@ -6,17 +6,32 @@ from collections import Counter
 
 import pytest
 
-from ota.sandbox.simulation.faults import Route, Scenario, Strike
+from ota.sandbox.simulation.faults import Fault, Route, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
 from ota.sandbox.simulation.run import run
-from tests.simulation.edges import CUSTOMER, EDGES, every_edge
+from tests.simulation.edges import (
+    BACKSTAGE,
+    CUSTOMER,
+    EDGES,
+    TWO_PAYMENTS,
+    every_edge,
+    every_edge_backstage,
+)
 
 _CASES = tuple(every_edge())
+_BACKSTAGE_CASES = tuple(every_edge_backstage())
+
+_NEEDS_COMPANY = {Fault.HOARDED_ANSWER, Fault.REFUND_ASKED}
+"""Opportunities that one customer meets after another fault only; seeds bring them together."""
 
 
 def _name(case: tuple[Route, Strike]) -> str:
     route, strike = case
     return f"{route}-{strike.fault}-{strike.number}"
+
+
+def _backstage_name(strike: Strike) -> str:
+    return f"{strike.actor.replace(' ', '_')}-{strike.fault}-{strike.number}"
 
 
 def _scenario(route: Route, *strikes: Strike) -> Scenario:
@@ -33,6 +48,14 @@ def test_one_fault_at_one_edge_costs_nobody_a_fen(
     assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])
 
 
+@pytest.mark.parametrize("strike", _BACKSTAGE_CASES, ids=_backstage_name)
+def test_one_fault_backstage_costs_nobody_a_fen(installation: Installation, strike: Strike) -> None:
+    outcome = run(installation, _scenario(Route.APP_LATER, TWO_PAYMENTS, strike), keep_lines=True)
+
+    assert set(outcome.struck) == {TWO_PAYMENTS, strike}
+    assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])
+
+
 @pytest.mark.parametrize("route", Route)
 def test_the_table_names_every_edge(installation: Installation, route: Route) -> None:
     outcome = run(installation, _scenario(route))
@@ -42,6 +65,25 @@ def test_the_table_names_every_edge(installation: Installation, route: Route) ->
     assert met == Counter(EDGES[route]), outcome.met
 
 
+def test_the_table_names_every_edge_backstage(installation: Installation) -> None:
+    outcome = run(installation, _scenario(Route.APP_LATER, TWO_PAYMENTS))
+
+    met = {actor: Counter[Fault]() for actor in BACKSTAGE}
+    for strike in outcome.met:
+        if strike.actor in met:
+            met[strike.actor][strike.fault] += 1
+    assert outcome.ok
+    assert met == {actor: Counter(counts) for actor, counts in BACKSTAGE.items()}, outcome.met
+
+
+def test_every_kind_of_fault_has_an_edge() -> None:
+    known = {fault for counts in (*EDGES.values(), *BACKSTAGE.values()) for fault in counts}
+
+    assert set(Fault) - known == _NEEDS_COMPANY
+
+
 def test_the_table_is_large_enough() -> None:
-    assert len(_CASES) >= 240
-    assert len(set(map(_name, _CASES))) == len(_CASES)
+    names = [*map(_name, _CASES), *map(_backstage_name, _BACKSTAGE_CASES)]
+
+    assert len(names) >= 240
+    assert len(set(names)) == len(names)

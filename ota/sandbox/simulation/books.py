@@ -9,6 +9,7 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
+from ota.events.models import wallet_event
 from ota.ledger.models import account, posting
 from ota.sandbox.simulation.cards import Card, Credit
 from ota.store.outbox import outbox
@@ -27,6 +28,7 @@ class OrderRow:
     card: str
     amount_fen: int
     state: TopupState
+    caller: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,16 @@ def read(engine: sa.Engine) -> Books:
     with engine.connect() as tx:
         orders = tx.execute(
             sa.select(
-                topup_order.c.id, topup_order.c.card_no, topup_order.c.amount_fen, topup_order.c.state
+                topup_order.c.id,
+                topup_order.c.card_no,
+                topup_order.c.amount_fen,
+                topup_order.c.state,
+                topup_order.c.caller_id,
             ).order_by(topup_order.c.id)
         ).all()
         attempts = tx.execute(sa.select(load_attempt).order_by(load_attempt.c.id)).all()
     return Books(
-        {row.id: OrderRow(row.id, row.card_no, row.amount_fen, row.state) for row in orders},
+        {row.id: OrderRow(*row) for row in orders},
         tuple(
             AttemptRow(
                 row.order_id,
@@ -94,6 +100,13 @@ def read(engine: sa.Engine) -> Books:
             for row in attempts
         ),
     )
+
+
+def card_of(engine: sa.Engine, event_id: str) -> str:
+    """The whole number of the card that an event is about."""
+    query = sa.select(wallet_event.c.card_no).where(wallet_event.c.id == event_id)
+    with engine.connect() as tx:
+        return str(tx.execute(query).scalar_one())
 
 
 def read_payments(engine: sa.Engine) -> list[PaymentRow]:

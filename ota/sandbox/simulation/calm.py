@@ -23,14 +23,14 @@ _JOB_PAUSE_S: Final = 600.0
 
 
 class Calm:
-    """The last contacts. ``stuck`` names the cards that could not be settled, and why."""
+    """The last contacts. ``stuck`` says what could not be settled, and why."""
 
     def __init__(self, truth: Truth, dice: Dice, engine: sa.Engine, terminal: tuple[Caller, str]) -> None:
         self._truth = truth
         self._dice = dice
         self._engine = engine
         self._terminal = terminal
-        self.stuck: dict[str, str] = {}
+        self.stuck: list[str] = []
 
     def contacts(self, errands: list[AnyErrand]) -> Iterator[list[Steps[object]]]:
         """Groups of actors; a group begins when the one before has ended."""
@@ -53,7 +53,7 @@ class Calm:
             if ending == NOTHING:
                 return
             yield Pause(1.0)
-        self.stuck[card.digits] = ending
+        self.stuck.append(f"card …{card.digits[-4:]}: {ending}")
 
     def finish_jobs(self, run_jobs: Callable[[Luck, bool], None]) -> Steps[None]:
         """Refunds that met a silent wallet wait up to an hour; in the end no job is left."""
@@ -63,6 +63,7 @@ class Calm:
             if not books.jobs_waiting(self._engine):
                 return
             yield Pause(_JOB_PAUSE_S)
+        self.stuck.append(f"{books.jobs_waiting(self._engine)} jobs are left")
 
     def _look_at_blocked_elements(self) -> None:
         """An operator has looked at every element that refused the platform twice, and lets it be tried again."""

@@ -11,7 +11,7 @@ from ota.card.files import Basic, Interoperability
 from ota.cities.profile import City
 from ota.core.values import CardNumber
 from ota.sandbox.element import Algorithm, DomainProfile, Element, KeySet, Options, purse_crypto
-from ota.sandbox.element.application import Origin
+from ota.sandbox.element.application import SELECTABLE, Origin
 from ota.sandbox.element.card_os import PACKAGE, TUNION_MODULE
 from ota.sandbox.element.content import Request
 from ota.sandbox.element.factory import ISSUER_DOMAIN, OUR_DOMAIN
@@ -25,6 +25,7 @@ _NOT_USED: Final = KeySet(0x30, bytes(16), bytes(range(16)), bytes(range(16)))
 _ISSUED: Final = date(2026, 1, 1)
 _EXPIRES: Final = date(2036, 1, 1)
 _OWN_PURSE: Final = b""
+_TAIL: Final = bytes(2)
 _CREDIT: Final = bytes.fromhex("80520000")
 _DEBIT: Final = bytes.fromhex("80540100")
 _KEY_SETS: Final = {0xB0A0: Algorithm.TDES, 0xB1A0: Algorithm.SM4}
@@ -94,9 +95,16 @@ def _credit(pending: Pending, apdu: bytes) -> Credit:
     return Credit(pending.counter, pending.amount, pending.random.hex(), pending.terminal.hex(), at)
 
 
-def blank_card(city: City, seed: str, scp: str) -> Card:
-    """An element with nothing on it, for a card of a city."""
-    return Card(city, blank_element(Options(seed=seed, scp=scp, i=DEFAULT_I[scp])))
+def blank_card(city: City, seed: str, scp: str, memory: int | None) -> Card:
+    """An element with nothing on it and so many bytes of room (None: plenty), for a card of a city."""
+    return Card(city, blank_element(Options(seed=seed, scp=scp, i=DEFAULT_I[scp], memory=memory)))
+
+
+def leave_behind(card: Card, other: CardNumber, *, finished: bool) -> None:
+    """Put on an element what another order left there: an application without content, or a whole card without money."""
+    applet = _installed(card.element, card.city, other)
+    if finished:
+        _personalise(applet, card.city, other)
 
 
 def make_card(city: City, serial: int, algorithm: Algorithm, seed: str) -> Card:
@@ -107,13 +115,7 @@ def make_card(city: City, serial: int, algorithm: Algorithm, seed: str) -> Card:
     element = Element(
         DomainProfile(ISSUER_DOMAIN, unused, _NOT_USED), DomainProfile(OUR_DOMAIN, unused, _NOT_USED), options
     )
-    aid = bytes.fromhex("A0000006320101055800") + bytes.fromhex(city.prefix_of(number).issuer_code)
-    origin = Origin(PACKAGE, TUNION_MODULE, OUR_DOMAIN)
-    platform, registry = element._platform, element._registry  # noqa: SLF001  the factory works inside of the chip
-    applet = TUnion(Request(aid, bytes(3), _OWN_PURSE, origin, platform, registry))
-    registry.applications.append(applet)
-    applet.life_cycle = 0x07
-    _personalise(applet, city, number)
+    _personalise(_installed(element, city, number), city, number)
     return Card(city, element, number)
 
 
@@ -124,6 +126,16 @@ def purchase_key(card: Card) -> bytes:
         if card.number
         else b""
     )
+
+
+def _installed(element: Element, city: City, number: CardNumber) -> TUnion:
+    aid = bytes.fromhex("A0000006320101055800") + bytes.fromhex(city.prefix_of(number).issuer_code) + _TAIL
+    origin = Origin(PACKAGE, TUNION_MODULE, OUR_DOMAIN)
+    platform, registry = element._platform, element._registry  # noqa: SLF001  the factory works inside of the chip
+    applet = TUnion(Request(aid, bytes(3), _OWN_PURSE, origin, platform, registry))
+    registry.applications.append(applet)
+    applet.life_cycle = SELECTABLE
+    return applet
 
 
 def _personalise(applet: TUnion, city: City, number: CardNumber) -> None:

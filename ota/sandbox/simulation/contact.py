@@ -17,6 +17,9 @@ INITIALISE: Final = "80500002"
 _CREDIT: Final = "80520000"
 _COMMAND_S: Final = 0.03
 _REFUSALS: Final = (0x6985, 0x6A86, 0x9302, 0x6F00)
+_BUILDING: Final = frozenset({"E2", "E4", "E6"})
+"""STORE DATA, DELETE, INSTALL."""
+_REFUSALS_OF_A_BUILD: Final = (0x6A84, 0x6A80, 0x6985, 0x6581, 0x6F00)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ def transmit(card: Card, apdu: str, luck: Luck) -> Answer | None:
         return None
     if apdu.startswith((INITIALISE, _CREDIT)) and luck.strikes(Fault.CARD_REFUSES, apdu[:8]):
         return Answer(b"", luck.choice.choice(_REFUSALS))
+    if apdu[2:4] in _BUILDING and luck.strikes(Fault.ELEMENT_REFUSES, apdu[:8]):
+        card.element.faults.answer(int(apdu[2:4], 16), luck.choice.choice(_REFUSALS_OF_A_BUILD))
     if apdu.startswith(_CREDIT):
         _plan_tear(card, luck)
     try:

@@ -20,7 +20,7 @@ from ota.sandbox.simulation.truth import Trade, Violated
 
 TOPUPS: Final = "/v1/topups"
 _LEAST_FEN, _MOST_FEN = 101, 11_999
-_POPULARITY: Final = (8, 6, 8, 2)
+_POPULARITY: Final = (8, 6, 8, 3)
 """Of the routes, in the order in which they are declared."""
 _VISITS: Final = 4
 _LONGEST_PAUSE_S: Final = 900.0

@@ -34,6 +34,7 @@ class Fault(StrEnum):
     STALL = "stall"
     CLOCK_JUMP = "clock_jump"
     JOB_LATE = "job_late"
+    KEY_ROTATED = "key_rotated"
 
     HSM_DOWN = "hsm_down"
     HSM_ANSWER_LOST = "hsm_answer_lost"
@@ -47,6 +48,9 @@ class Fault(StrEnum):
     PURCHASE = "purchase"
     SECOND_TERMINAL = "second_terminal"
     SECOND_PHONE = "second_phone"
+    ELEMENT_REFUSES = "element_refuses"
+    ELEMENT_FULL = "element_full"
+    LEFT_BEHIND = "left_behind"
 
     PHONE_DIES = "phone_dies"
     PHONE_FORGETS = "phone_forgets"
@@ -73,6 +77,9 @@ class Fault(StrEnum):
     REFUND_LOST = "refund_lost"
     REFUND_ANSWER_LOST = "refund_answer_lost"
     REFUND_SLOW = "refund_slow"
+    EVENT_LOST = "event_lost"
+    EVENT_ANSWER_LOST = "event_answer_lost"
+    EVENT_REFUSED = "event_refused"
 
 
 _OFTEN: Final = 0.25
@@ -97,6 +104,12 @@ RATES: Final[Mapping[Fault, float]] = dict.fromkeys(Fault, _SOMETIMES) | {
     Fault.NOTICE_LATE: _OFTEN,
     Fault.NOTICE_TWICE: _OFTEN,
     Fault.CARD_REFUSES: _RARELY,
+    Fault.ELEMENT_REFUSES: _RARELY,
+    Fault.ELEMENT_FULL: _NOW_AND_THEN,
+    Fault.LEFT_BEHIND: _OFTEN,
+    Fault.EVENT_LOST: _OFTEN,
+    Fault.EVENT_ANSWER_LOST: _OFTEN,
+    Fault.EVENT_REFUSED: _OFTEN,
     Fault.TORN_BEFORE_WRITE: _OFTEN,
     Fault.TORN_AFTER_WRITE: _OFTEN,
     Fault.HOARDED_ANSWER: _OFTEN,

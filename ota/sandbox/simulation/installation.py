@@ -9,10 +9,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from ota import settings as configuration
 from ota import wiring
 from ota.cities.loader import Cities, load_cities
+from ota.events.service import Posts
 from ota.hsm_adapter.ports import Hsm
 from ota.hsm_adapter.signing import Es256Signer
 from ota.sandbox import credentials
@@ -21,10 +23,13 @@ from ota.sandbox.simulation.database import Database, prepared_database
 from ota.sandbox.simulation.patching import replaced
 from ota.sandbox.simulation.process import Applications, Parts
 from ota.sandbox.simulation.schedule import START, VirtualClock
+from ota.sandbox.simulation.signer import ReplacedSigner
 from ota.sandbox.simulation.truth import Truth
 from ota.settings import Settings
 from ota.store.caller_file import read_callers
 from ota.topup.refund_port import WalletDesk
+
+_SECOND_KEY: Final = "second-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,12 @@ class Installation:
     remembered: Mapping[str, Callable[..., object]]
     """Readers of configuration files that read each file once."""
 
-    def parts(self, clock: VirtualClock, desk: WalletDesk) -> Parts:
+    def parts(self, clock: VirtualClock, desk: WalletDesk, posts: Posts) -> Parts:
         """What the processes of one run are built from, over a fresh database."""
-        signer = Es256Signer.open(self.settings.data, clock)
-        return Parts(self.settings, self.database.fresh(), clock, signer, self.hsm, desk, self.applications)
+        folders = self.settings.data, self.settings.data / _SECOND_KEY
+        signer = ReplacedSigner([Es256Signer.open(folder, clock) for folder in folders])
+        engine = self.database.fresh()
+        return Parts(self.settings, engine, clock, signer, self.hsm, desk, posts, self.applications)
 
     def callers(self, clock: VirtualClock, truth: Truth) -> dict[str, Caller]:
         """Every wallet and terminal, by name."""
@@ -68,6 +75,7 @@ def installed(database_url: str = "") -> Iterator[Installation]:
     """Make an installation and take it away again. Raises SettingsError without a configuration folder."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ota-simulation-")))
+        (folder / _SECOND_KEY).mkdir(mode=0o700)
         overrides = {"data": str(folder), "environment": "sandbox", "database.url": database_url}
         settings = configuration.load(overrides=overrides)
         database = stack.enter_context(prepared_database(settings, START))

@@ -12,9 +12,9 @@ from ota.cities.profile import City
 from ota.sandbox.element import Algorithm
 from ota.sandbox.simulation.bystanders import Begin, Bystanders
 from ota.sandbox.simulation.caller import Caller
-from ota.sandbox.simulation.cards import Card, blank_card, make_card
+from ota.sandbox.simulation.cards import Card, blank_card, leave_behind, make_card
 from ota.sandbox.simulation.errands import Errand, Plan
-from ota.sandbox.simulation.faults import Dice, Luck, Route
+from ota.sandbox.simulation.faults import Dice, Fault, Luck, Route
 from ota.sandbox.simulation.new_card import NewCard
 from ota.sandbox.simulation.trace import Trace
 from ota.sandbox.simulation.truth import Truth
@@ -22,6 +22,9 @@ from ota.sandbox.simulation.truth import Truth
 CITIES: Final = ("guangzhou", "foshan", "shaoguan")
 WALLETS: Final = ("sandbox-wallet", "sandbox-wallet-2")
 _SERIALS: Final = 8_000_000_000
+_STRANGE: Final = 9_000_000_000
+_TOO_SMALL: Final = (0, 9_000, 14_500)
+"""Bytes that hold no card, its first application, or all but its last ones."""
 _PROTOCOLS: Final = ("02", "03", "03")
 
 AnyErrand = Errand | NewCard
@@ -79,7 +82,10 @@ class Population:
     def _new_card(self, plan: Plan, luck: Luck, caller: Caller) -> NewCard:
         city = self.cities.by_name(luck.choice.choice(CITIES))
         seed = f"{self.dice.scenario.seed} {plan.number}"
-        card = blank_card(city, seed, luck.choice.choice(_PROTOCOLS))
+        memory = luck.choice.choice(_TOO_SMALL) if luck.strikes(Fault.ELEMENT_FULL) else None
+        card = blank_card(city, seed, luck.choice.choice(_PROTOCOLS), memory)
+        if luck.strikes(Fault.LEFT_BEHIND):
+            leave_behind(card, city.number(_STRANGE + plan.number), finished=luck.choice.random() < 0.5)
         self.truth.cards.append(card)
         return NewCard(plan, card, caller, luck, self._around(caller))
 

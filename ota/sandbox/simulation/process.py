@@ -18,13 +18,14 @@ from ota.card.purse import Load
 from ota.core.clock import Clock
 from ota.core.errors import OtaError
 from ota.core.values import Mac4
+from ota.events.service import Posts
 from ota.hsm_adapter.ports import Hsm
 from ota.sandbox.simulation.boundary import GuardedHsm, GuardedStore, Killed, Moments, Others
 from ota.sandbox.simulation.faults import Luck
 from ota.sandbox.simulation.patching import replaced
+from ota.sandbox.simulation.signer import ReplacedSigner
 from ota.settings import Settings
 from ota.topup.refund_port import WalletDesk
-from ota.web.ports import Signer
 
 Json = dict[str, Any]
 
@@ -100,9 +101,10 @@ class Parts:
     settings: Settings
     engine: sa.Engine
     clock: Clock
-    signer: Signer
+    signer: ReplacedSigner
     hsm: Hsm
     desk: WalletDesk
+    posts: Posts
     applications: Applications
     authorised: dict[Mac4, Load] = field(default_factory=dict)
 
@@ -130,6 +132,7 @@ class Process:
                 signer=parts.signer,
                 hsm=cast(Hsm, hsm),
                 desk=parts.desk,
+                posts=parts.posts,
             )
         self.app: Flask = parts.applications.create(self.name, self.built)
 

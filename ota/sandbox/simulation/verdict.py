@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,7 @@ from ota.ledger.accounts import AccountKind
 from ota.ledger.models import business_day, journal
 from ota.sandbox.simulation import books, issued, promises
 from ota.sandbox.simulation.books import Books, PaymentRow
+from ota.sandbox.simulation.event_desk import EventDesk
 from ota.sandbox.simulation.truth import Truth, Violated
 from ota.topup.states import TopupState
 
@@ -38,7 +39,7 @@ class Verdict:
         return not (self.lost_fen or self.doubled_fen or self.not_converged or self.complaint)
 
 
-def judge(truth: Truth, engine: sa.Engine, stuck: Mapping[str, str], *, calm: bool) -> Verdict:
+def judge(truth: Truth, engine: sa.Engine, events: EventDesk, stuck: Sequence[str], *, calm: bool) -> Verdict:
     """Look for every fen. ``calm`` False: the run was broken off, so that nothing had time to converge."""
     seen = books.read(engine)
     payments = books.read_payments(engine)
@@ -46,7 +47,8 @@ def judge(truth: Truth, engine: sa.Engine, stuck: Mapping[str, str], *, calm: bo
     if not calm:
         return Verdict(lost, doubled, ())
     waiting = (*_unfinished(seen, stuck), *issued.unfinished(engine))
-    return Verdict(lost, doubled, waiting, _complaint(truth, engine, seen, payments))
+    complaint = _complaint(truth, engine, events, seen, payments)
+    return Verdict(lost, doubled, waiting, complaint)
 
 
 def _count(truth: Truth, seen: Books, payments: Sequence[PaymentRow]) -> tuple[int, int]:
@@ -80,13 +82,15 @@ def _on_cards(truth: Truth, seen: Books) -> Counter[str]:
     return amounts
 
 
-def _unfinished(seen: Books, stuck: Mapping[str, str]) -> list[str]:
+def _unfinished(seen: Books, stuck: Sequence[str]) -> list[str]:
     """Orders that found no end though every card was there; then what stood in the way."""
     waiting = [f"{order.id} is {order.state}" for order in seen.orders.values() if order.state in _UNFINISHED]
-    return waiting + [f"card …{number[-4:]}: {why}" for number, why in stuck.items()]
+    return [*waiting, *stuck]
 
 
-def _complaint(truth: Truth, engine: sa.Engine, seen: Books, payments: Sequence[PaymentRow]) -> str | None:
+def _complaint(
+    truth: Truth, engine: sa.Engine, events: EventDesk, seen: Books, payments: Sequence[PaymentRow]
+) -> str | None:
     """What else is not as it should be, in words; None when all is well."""
     try:
         promises.check(truth, seen)
@@ -97,6 +101,7 @@ def _complaint(truth: Truth, engine: sa.Engine, seen: Books, payments: Sequence[
         _books_are_true(truth, engine, payments)
         _days_are_the_calendars(engine)
         issued.check(truth, engine)
+        events.check(seen)
     except Violated as violated:
         return str(violated)
     return None

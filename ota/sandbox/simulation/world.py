@@ -10,6 +10,7 @@ from typing import Final
 
 from ota.sandbox.simulation import books, promises
 from ota.sandbox.simulation.calm import Calm
+from ota.sandbox.simulation.event_desk import EventDesk
 from ota.sandbox.simulation.faults import Dice, Fault, Luck, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
 from ota.sandbox.simulation.population import Population
@@ -28,6 +29,7 @@ _CHECK_EVERY: Final = 3
 _MOST_EVENTS: Final = 50_000
 _SKEWS_S: Final = (-290.0, 0.0, 290.0)
 _SWEEP_EVERY: Final = 10
+_MOST_ROUNDS_ALONE: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class World:
         self.truth = Truth()
         self.schedule = Schedule(self.clock)
         desk = RefundDesk(self.truth, self.trace, self.dice.luck("refund desk"))
-        self.parts = installation.parts(self.clock, desk)
+        self.events = EventDesk(self.trace, self.dice.luck("event desk"), self._card_of)
+        self.parts = installation.parts(self.clock, desk, self.events)
         watch = AnswerWatch(self.truth, self.parts.engine, self.parts.authorised)
         self.wire = Wire(self.schedule, self.trace, watch)
         self.schedule.carry_by(self.wire.carry)
@@ -90,14 +93,14 @@ class World:
     def run(self) -> Outcome:
         """Let everything happen."""
         violation: str | None = None
-        stuck: dict[str, str] = {}
+        stuck: Sequence[str] = ()
         try:
             self._trouble()
             stuck = self._calm().stuck
         except Violated as violated:
             violation = str(violated)
             self.trace.note("promise", violation)
-        verdict = judge(self.truth, self.parts.engine, stuck, calm=violation is None)
+        verdict = judge(self.truth, self.parts.engine, self.events, stuck, calm=violation is None)
         self._note_ending()
         return Outcome(
             self.scenario,
@@ -143,10 +146,13 @@ class World:
         self._at_work -= 1
 
     def _work_off_jobs(self, luck: Luck) -> Steps[None]:
-        """The job loop of the processes. It is left out as long as nobody has come: there cannot be any work."""
+        """The job loop of the processes: from the first request until nobody is there and little is left to do."""
+        rounds_alone = 0
         for number in count():
             if not self._at_work:
-                return
+                rounds_alone += 1
+                if rounds_alone > _MOST_ROUNDS_ALONE or not books.jobs_waiting(self.parts.engine):
+                    return
             process = next((each for each in self.processes if each.alive and not each.busy), None)
             if process is not None and self.wire.arrived and not luck.strikes(Fault.JOB_LATE):
                 self._run_jobs(process, luck, sweep=number % _SWEEP_EVERY == 0)
@@ -161,13 +167,16 @@ class World:
             self.schedule.after(4.0, process.start)
 
     def _operate(self, luck: Luck) -> Steps[None]:
-        """What operations do to the processes: deploys, and a clock that is set wrong."""
+        """What operations do to the processes: deploys, new keys, and a clock that is set wrong."""
         while self._at_work:
             if luck.strikes(Fault.DEPLOY):
                 self.trace.note("operator", "deploys")
                 for process in self.processes:
                     if not process.busy:  # one that is busy is given the time to finish
                         process.start()
+            if luck.strikes(Fault.KEY_ROTATED):
+                self.trace.note("operator", "replaces the signing key")
+                self.parts.signer.replace()
             if luck.strikes(Fault.CLOCK_JUMP):
                 self.clock.skew_s = luck.choice.choice(_SKEWS_S)
                 self.trace.note("operator", f"the platform's clock is off by {self.clock.skew_s:.0f} s")
@@ -195,6 +204,9 @@ class World:
         for steps in everybody:
             self._begin(steps)
         self._run_until_idle()
+
+    def _card_of(self, event_id: str) -> str:
+        return books.card_of(self.parts.engine, event_id)
 
     def _note_ending(self) -> None:
         """The end state belongs to the fingerprint."""
