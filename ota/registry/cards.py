@@ -117,6 +117,11 @@ def saw_counter(tx: Connection, number: CardNumber, next_atc: int, now: datetime
     tx.execute(card.update().where(card.c.card_no == number.digits).values(last_atc=next_atc, updated_at=now))
 
 
+def believe_next(tx: Connection, number: CardNumber, now: datetime) -> None:
+    """Believe the card's next verified counter, whatever it is: people said what the last one could not tell."""
+    tx.execute(card.update().where(card.c.card_no == number.digits).values(last_atc=None, updated_at=now))
+
+
 def freeze(tx: Connection, known: Card, reason: str, now: datetime) -> None:
     """Take a card out of service until a person has looked; freezing a frozen card changes nothing."""
     if not CARD.allows(known.state, CardEvent.ALARMED):

@@ -45,6 +45,12 @@ def _check_write_off(tx: Connection, order_id: str) -> CityCode:
     return order.city
 
 
+def _check_confirm(tx: Connection, order_id: str) -> CityCode:
+    order = orders.get(tx, order_id)
+    write_offs.require_in_question(tx, order)
+    return order.city
+
+
 def _check_again(tx: Connection, refund_id: str) -> CityCode:
     refund = refund_rows.get(tx, refund_id)
     REFUND.after(refund.state, RefundEvent.STARTED_AGAIN)
@@ -75,6 +81,10 @@ def _write_off(tx: Connection, order_id: str, decision: Decision, actor: str, no
     return write_offs.write_off(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
 
 
+def _confirm(tx: Connection, order_id: str, decision: Decision, actor: str, now: datetime) -> TopupOrder:
+    return write_offs.confirm_load(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
+
+
 def _again(tx: Connection, refund_id: str, _decision: Decision, actor: str, now: datetime) -> object:
     return write_offs.refund_again(tx, refund_id, actor, now)
 
@@ -98,6 +108,7 @@ def _card(tx: Connection, card_no: str) -> Card:
 CONDUCT: Final[Mapping[Action, Conduct]] = {
     Action.REFUND: Conduct(_check_refund, _refund),
     Action.WRITE_OFF: Conduct(_check_write_off, _write_off),
+    Action.CONFIRM_LOAD: Conduct(_check_confirm, _confirm),
     Action.REFUND_AGAIN: Conduct(_check_again, _again),
     Action.REFUND_BY_HAND: Conduct(_check_by_hand, _by_hand),
     Action.RELEASE_CARD: Conduct(_check_release, _release),

@@ -16,7 +16,7 @@ from ota.core.values import CardNumber, CityCode
 from ota.service_desk.actions import CONDUCT
 from ota.service_desk.errors import DecisionOpen, DecisionSettled, SecondPersonNeeded
 from ota.service_desk.models import approval
-from ota.service_desk.states import Action, Outcome
+from ota.service_desk.states import PROVEN, Action, Outcome
 from ota.store import audit
 from ota.store.audit import Entry
 from ota.store.inserts import insert_or_skip
@@ -33,9 +33,11 @@ class Proposal:
     data: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """A refund by hand names the proof that the customer has the money, and nothing else does: raises InvalidValue."""
-        if ("proof" in self.data) != (self.action is Action.REFUND_BY_HAND):
-            raise InvalidValue("proof", "one with a refund by hand, and none with anything else")
+        """What rests on something that was seen names the proof, and nothing else does: raises InvalidValue."""
+        if ("proof" in self.data) != (self.action in PROVEN):
+            raise InvalidValue(
+                "proof", "one with refund_by_hand and confirm_load, and none with anything else"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ class Action(StrEnum):
     WRITE_OFF = "write_off"
     """Subject: an order that is uncertain or held. Its money goes to the loss account."""
 
+    CONFIRM_LOAD = "confirm_load"
+    """Subject: an order that is uncertain or held. Its money was seen on the card."""
+
     REFUND_AGAIN = "refund_again"
     """Subject: a refund that the wallet refused. It is sent once more, under a new key."""
 
@@ -20,6 +23,10 @@ class Action(StrEnum):
 
     RELEASE_CARD = "release_card"
     """Subject: a frozen card. Its next verified counter is believed."""
+
+
+PROVEN = frozenset({Action.REFUND_BY_HAND, Action.CONFIRM_LOAD})
+"""Actions that need a proof: where the customer has the money, and how that was seen."""
 
 
 class Outcome(StrEnum):

@@ -40,5 +40,6 @@ class NotLoadable(Conflict):
         super().__init__(
             english=f"The top-up is {state}; nothing can be loaded for it.",
             chinese=f"充值订单当前状态为 {state}, 不能写卡。",
+            next_action=NextAction.CONTACT_SERVICE if state is TopupState.HELD else None,
             details={"state": str(state)},
         )

@@ -22,7 +22,7 @@ from ota.hsm_adapter.errors import TacWrong
 from ota.registry import cards, numbers
 from ota.store import outbox
 from ota.store.phases import Store
-from ota.topup import attempts, orders
+from ota.topup import attempts, integrity, orders
 from ota.topup.attempts import Attempt, Challenge
 from ota.topup.contact import Contact, Traces, new_challenge
 from ota.topup.decision import Sighting, decide
@@ -250,7 +250,7 @@ class Loads:
         if not ATTEMPT.allows(attempt.state, AttemptEvent.PROVEN):
             # A TAC for a MAC2 that a fresh MAC1 had proven dead: one of the two cannot be true.
             attempts.note(tx, order.id, attempt.id, "tac_after_decision", {"state": attempt.state}, now)
-            cards.freeze(tx, known, "tac_after_decision", now)
+            integrity.freeze(tx, known, order.id, "tac_after_decision", now)
             return None
         return book_loaded(tx, attempt, kind, now)
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from ota.ledger import books, journals
 from ota.registry import cards
-from ota.topup import attempts, orders, payments
+from ota.topup import attempts, integrity, orders, payments
 from ota.topup.attempts import Attempt
 from ota.topup.decision import Verdict
 from ota.topup.errors import CardFrozen, StillUncertain
@@ -97,7 +97,10 @@ def _alarm(
         {"expected": live.counter if live is not None else known.last_atc, "seen": counter},
         now,
     )
-    cards.freeze(tx, known, "counter_jumped", now)
+    if live is None:  # nobody's money is in question: somebody else loaded
+        cards.freeze(tx, known, "counter_jumped", now)
+    else:
+        integrity.freeze(tx, known, live.order_id, "counter_jumped", now)
     return Stopped(CardFrozen())
 
 

@@ -10,15 +10,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ota.core.errors import Conflict
+from ota.core.errors import Conflict, NotInThisState
 from ota.ledger import books, journals
 from ota.registry import cards
 from ota.registry.cards import Card
 from ota.store import audit
 from ota.store.audit import Entry
 from ota.topup import attempts, orders, payments, refund_rows, refunds
+from ota.topup.attempts import Attempt
 from ota.topup.orders import TopupOrder
 from ota.topup.refund_rows import Refund
+from ota.topup.settlement import book_loaded
 from ota.topup.states import (
     OPEN,
     TOPUP,
@@ -30,6 +32,8 @@ from ota.topup.states import (
     TopupEvent,
     TopupState,
 )
+
+_IN_QUESTION = frozenset({TopupState.UNCERTAIN, TopupState.HELD})
 
 
 class OnTheCard(Conflict):
@@ -81,6 +85,30 @@ def write_off(
     data = {"amount_fen": order.amount.amount, **decision}
     audit.append(tx, Entry(audit.REFUNDS, actor, "written_off", order.id, data, now))
     return order
+
+
+def require_in_question(tx: Connection, order: TopupOrder) -> Attempt:
+    """The attempt of an uncertain or held order that may be on the card; raises NotInThisState where there is none."""
+    live = attempts.live(tx, order.card)
+    if order.state not in _IN_QUESTION or live is None or live.order_id != order.id or live.state not in OPEN:
+        raise NotInThisState("top-up", order.state, "load_confirmed")
+    return live
+
+
+def confirm_load(
+    tx: Connection, order: TopupOrder, decision: Mapping[str, object], actor: str, now: datetime
+) -> TopupOrder:
+    """Book a load that two people saw on the card. Raises NotInThisState.
+
+    The card's counter is not known better by that: its next verified one is believed.
+    """
+    live = require_in_question(tx, order)
+    attempts.note(tx, order.id, live.id, "load_confirmed", decision, now)
+    loaded = book_loaded(tx, live, "four_eyes", now)
+    cards.believe_next(tx, order.card, now)
+    data = {"amount_fen": order.amount.amount, **decision}
+    audit.append(tx, Entry(audit.REFUNDS, actor, "load_confirmed", order.id, data, now))
+    return loaded
 
 
 def refund_again(tx: Connection, refund_id: str, actor: str, now: datetime) -> Refund:

@@ -23,6 +23,7 @@ from tests.desks import ScriptedDesk
 from tests.elements import blank, tunion
 from tests.phone import Conversation
 from tests.platform import Platform, number, problem
+from tests.topup.elsewhere import load_elsewhere
 
 CARD = number(902).digits
 
@@ -408,14 +409,56 @@ def test_a_card_whose_counter_jumped_is_settled_by_two_decisions(desk: Desk) -> 
     order_id = desk.uncertain()
     desk.platform.change("UPDATE load_attempt SET online_atc = 40")
     frozen = desk.contact().finish()
+    held = desk.platform.topup_state(order_id)
 
     desk.decided(Action.REFUND, order_id)
     desk.decided(Action.RELEASE_CARD, desk.card_no)
     ending = desk.contact().finish()
 
-    assert frozen["problem"]["code"] == "card_frozen"
+    assert (frozen["problem"]["code"], held) == ("card_frozen", "held")
     assert desk.attempts()[0] == "given_up"
     assert ending["state"] == "done"
+
+
+def with_a_jump(desk: Desk) -> str:
+    """An order that is held: its money went into the purse, and somebody loaded the card after it."""
+    order_id = desk.uncertain(credited=True)
+    load_elsewhere(desk.platform, desk.element, desk.card_no)
+    assert desk.contact().finish()["problem"]["code"] == "card_frozen"
+    assert desk.platform.topup_state(order_id) == "held"
+    return order_id
+
+
+def test_a_held_order_whose_money_was_seen_on_the_card_is_loaded(any_desk: Desk) -> None:
+    order_id = with_a_jump(any_desk)
+
+    any_desk.decided(Action.CONFIRM_LOAD, order_id, proof="balance read at the counter in Tianhe")
+    any_desk.decided(Action.RELEASE_CARD, any_desk.card_no)
+    ending = any_desk.contact().finish()
+
+    (liability,) = [
+        amount for name, amount in balances(any_desk.platform).items() if "card_liability" in name
+    ]
+    assert (any_desk.platform.topup_state(order_id), ending["state"]) == ("loaded", "done")
+    assert any_desk.attempts()[0] == "loaded"
+    assert abs(liability) == 8000
+
+
+def test_a_held_order_is_written_off(desk: Desk) -> None:
+    order_id = with_a_jump(desk)
+
+    desk.decided(Action.WRITE_OFF, order_id)
+
+    assert desk.platform.topup_state(order_id) == "written_off"
+
+
+def test_what_was_confirmed_before_its_card_was_released_is_not_asked_again(desk: Desk) -> None:
+    order_id = desk.uncertain(credited=True)
+
+    desk.decided(Action.CONFIRM_LOAD, order_id, proof="journal shown by the customer")
+    ending = desk.contact().finish()
+
+    assert (desk.platform.topup_state(order_id), ending["state"]) == ("loaded", "done")
 
 
 @pytest.mark.parametrize(
@@ -427,6 +470,7 @@ def test_a_card_whose_counter_jumped_is_settled_by_two_decisions(desk: Desk) -> 
         (Action.RELEASE_CARD, number(905).digits, 404, "not_found"),
         (Action.RELEASE_CARD, "1234", 422, "invalid_value"),
         (Action.WRITE_OFF, "paid order", 409, "not_in_this_state"),
+        (Action.CONFIRM_LOAD, "paid order", 409, "not_in_this_state"),
         (Action.REFUND, "unpaid order", 409, "not_in_this_state"),
         (Action.RELEASE_CARD, "active card", 409, "not_in_this_state"),
         (Action.REFUND_AGAIN, "waiting refund", 409, "not_in_this_state"),
@@ -446,7 +490,8 @@ def test_what_cannot_be_decided_is_not_even_proposed(
         "waiting refund": desk.refund_of(given_back)["refund_id"],
     }
 
-    answer = desk.propose(action, subjects.get(subject, subject))
+    more = {"proof": "seen"} if action is Action.CONFIRM_LOAD else {}
+    answer = desk.propose(action, subjects.get(subject, subject), **more)
 
     assert problem(answer) == (status, code)
     assert platform.rows("SELECT id FROM approval") == []
@@ -481,8 +526,11 @@ def test_a_proposal_that_is_not_well_formed_is_refused(desk: Desk, changes: dict
     assert problem(answer) == (400, "invalid_fields")
 
 
-@pytest.mark.parametrize("changes", [{"proof": "for an action that has none"}, {"action": "refund_by_hand"}])
-def test_a_proof_belongs_to_a_refund_by_hand_and_to_nothing_else(desk: Desk, changes: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{"proof": "for an action that has none"}, {"action": "refund_by_hand"}, {"action": "confirm_load"}],
+)
+def test_a_proof_belongs_to_what_was_seen_and_to_nothing_else(desk: Desk, changes: dict[str, str]) -> None:
     body = {"action": "write_off", "subject_id": "top_1", "reason": "lost"} | changes
 
     answer = desk.platform.post("/v1/service/decisions", body, by="supervisor")

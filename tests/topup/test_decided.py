@@ -82,8 +82,43 @@ def test_a_counter_that_jumped_over_a_load_in_doubt_freezes_the_card(any_platfor
     ending = any_platform.open(order_id, element).finish()
 
     assert ending["problem"]["code"] == "card_frozen"
-    assert any_platform.topup_state(order_id) in ("uncertain", "held")
+    assert ending["outcome"]["state"] == "held"
+    assert any_platform.topup_state(order_id) == "held"
     assert attempts(any_platform) == ["uncertain"]
+
+
+def test_another_order_finds_the_jump_and_only_the_one_in_doubt_is_held(platform: Platform) -> None:
+    element = blank()
+    card_no, order_id = in_doubt(platform, element, Instant.AFTER_WRITE)
+    load_elsewhere(platform, element, card_no)
+    other_id = str(platform.order_topup(card_no, AMOUNT)["order_id"])
+
+    ending = platform.open(other_id, element).finish()
+
+    assert ending["problem"]["code"] == "card_frozen"
+    assert (platform.topup_state(order_id), platform.topup_state(other_id)) == ("held", "paid")
+    refused = platform.try_open(order_id, element)
+    assert problem(refused) == (409, "topup_not_loadable")
+    assert (refused.json or {})["next_action"] == "contact_service"
+
+
+def test_a_jump_before_the_report_holds_the_order_and_the_tac_still_settles_it(platform: Platform) -> None:
+    element = blank()
+    card_no, order_id = card_and_order(platform, element)
+    talk = platform.open(order_id, element)
+    talk.step()
+    credited = talk.run()
+    load_elsewhere(platform, element, card_no)
+    platform.open(platform.order_topup(card_no, AMOUNT)["order_id"], element).finish()
+    platform.clock.advance(minutes=3)
+    platform.built.runner.run_due()
+    between = platform.topup_state(order_id)
+
+    talk.hand_in(credited)
+
+    assert between == "held"
+    assert (platform.topup_state(order_id), attempts(platform)) == ("loaded", ["loaded"])
+    assert platform.rows("SELECT count(*) FROM outbox WHERE last_error IS NOT NULL") == [(0,)]
 
 
 def test_a_balance_that_a_gate_took_down_again_does_not_undo_a_load(platform: Platform) -> None:
@@ -375,6 +410,7 @@ def test_a_tac_after_the_card_disproved_the_load_freezes_the_card(any_platform: 
     assert (between, attempts(any_platform)) == ("paid", ["dead", "authorised"])
     assert (ending["state"], ending["problem"]["code"]) == ("failed", "card_frozen")
     assert ending["outcome"]["money"] == "with_platform"
+    assert any_platform.topup_state(order_id) == "held"  # PAID, it could be given back or loaded again
     assert any_platform.rows("SELECT state, frozen_reason FROM card") == [("frozen", "tac_after_decision")]
 
 
