@@ -132,7 +132,27 @@ def test_what_was_never_booked_cannot_be_reversed(store: Store) -> None:
     with pytest.raises(NotBooked) as refusal, store.begin() as tx:
         journals.reverse(tx, TAKEN, "pay_9", NOW)
 
-    assert refusal.value.details["reference"] == "pay_9"
+    assert refusal.value.details == {"kind": "payment_taken", "reference": "pay_9"}
+
+
+def test_an_event_is_found_among_others_of_its_kind_and_of_its_reference(store: Store) -> None:
+    """A payment's id is the reference of several kinds of events; a kind has many references."""
+    wanted = taken(1)
+    written_off = move(JournalKind.WRITTEN_OFF, "pay_1", "pay_1", 1, debit=SUSPENSE, credit=ALIPAY)
+    post(store, taken(reference="pay_0"), wanted, written_off, taken(reference="pay_2"))
+
+    with store.read() as tx:
+        found = [journals.find(tx, kind, "pay_1") for kind in (TAKEN, JournalKind.WRITTEN_OFF)]
+
+    assert found == [wanted, written_off]
+
+
+def test_lines_are_numbered_from_one_in_their_order(store: Store) -> None:
+    post(store, taken())
+
+    with store.read() as tx:
+        rows = tx.execute(sa.select(posting.c.line, posting.c.account_id).order_by(posting.c.line)).all()
+    assert [tuple(row) for row in rows] == [(1, "channel:alipay"), (2, "suspense:5810")]
 
 
 def test_nothing_is_found_where_nothing_was_booked(store: Store) -> None:
