@@ -6,7 +6,7 @@ SERVICES := $(BIN)/python -m tools.services
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check serve services services-stop bench format lint lock clean chaos races environment environment-test
+.PHONY: help demo test check serve services services-stop bench format lint lock clean chaos races mutants environment environment-test
 
 help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ chaos: environment-test ## Kill the platform's processes under load and look for
 
 races: environment-test ## Fifty threads on one order, card, key and refund, a hundred rounds each, no wait beyond 2 s
 	@OTA_TEST_RACE_ROUNDS=100 OTA_TEST_RACE_WAIT_S=2 $(SERVICES) run -- $(BIN)/pytest -n 0 tests/races $(ARGS)
+
+mutants: environment-test ## Change ledger, states and the decision rule a little, again and again: tests must notice 85 %
+	@nice $(SERVICES) run -- $(BIN)/python -m tools.mutants $(ARGS)
 
 services: environment-test ## Start PostgreSQL and Valkey for development and print their addresses
 	@$(SERVICES) start

@@ -85,7 +85,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def migrated_databases(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Templates:
-    """One migrated database of each kind, to be copied: migrating takes longer than most tests."""
+    """One migrated database of each kind, to be copied: migrating takes longer than most tests.
+
+    Whoever runs the same tests again and again makes them once and says where they are (tools/mutants.py).
+    """
+    if (made := os.environ.get(Templates.VARIABLE)) is not None:
+        return Templates.named(made)
     sqlite = tmp_path_factory.mktemp("template") / "ota.sqlite3"
     postgresql = postgres_server.create()
     for url in (f"sqlite:///{sqlite}", postgres_server.url_of(postgresql)):

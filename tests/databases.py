@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import ClassVar
 
 import psycopg
 from sqlalchemy import make_url
@@ -19,8 +21,21 @@ from ota.store.migrations import upgrade
 class Templates:
     """Migrated databases that tests copy: a SQLite file and the name of a PostgreSQL database."""
 
+    VARIABLE: ClassVar[str] = "OTA_TEST_TEMPLATES"
+
     sqlite: Path
     postgresql: str
+
+    @property
+    def name(self) -> str:
+        """Both as one word, for the environment."""
+        return f"{self.sqlite}{os.pathsep}{self.postgresql}"
+
+    @classmethod
+    def named(cls, name: str) -> Templates:
+        """The reverse of `name`."""
+        sqlite, _, postgresql = name.rpartition(os.pathsep)
+        return cls(Path(sqlite), postgresql)
 
 
 def migrate(url: str) -> None:
@@ -49,7 +64,7 @@ class PostgresServer:
 
     def create(self, template: str = "template1") -> str:
         """Make a database that stays until the server ends; return its name."""
-        name = f"test_{self.worker}_{next(self._numbers)}"
+        name = f"test_{self.worker}_{os.getpid()}_{next(self._numbers)}"
         self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         return name
 
