@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=300, help="how many processes are killed [300]")
-    parser.add_argument("--topups", type=int, default=3000, help="how many top-ups are made [3000]")
+    parser.add_argument("--topups", type=int, default=3000, help="how many top-ups are made at least [3000]")
     parser.add_argument("--seed", type=int, default=1, help="chooses blows, victims and amounts [1]")
     parser.add_argument("--phones", type=int, default=8, help="how many phones at a time [8]")
     return parser

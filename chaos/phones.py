@@ -46,11 +46,12 @@ class GiveUp(Exception):
 
 @dataclass
 class Work:
-    """How many top-ups are to be made, shared by all phones."""
+    """How many top-ups are to be made at least, shared by all phones: they go on until the storm is over."""
 
     topups: int
     truth: Truth
     done: int = 0
+    storm_over: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     _numbers: count[int] = field(default_factory=count)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -58,7 +59,8 @@ class Work:
     def take(self) -> bool:
         """Whether there is another top-up to make; it is this phone's then."""
         with self._lock:
-            return not self.stop.is_set() and next(self._numbers) < self.topups
+            wanted = next(self._numbers) < self.topups or not self.storm_over.is_set()
+            return wanted and not self.stop.is_set()
 
     def note_done(self) -> None:
         """One more has arrived."""

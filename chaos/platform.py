@@ -31,7 +31,7 @@ class Web(Program):
         self._port = port
         self._log = folder / f"{name}.log"
         self._environment = environment
-        self._killed: set[int] = set()
+        self._killed: set[Process] = set()
 
     def launch(self) -> Process:
         """See `Program`."""
@@ -54,14 +54,15 @@ class Web(Program):
         """End by kill -9 of the child."""
         victims = self._workers()
         self._killed |= set(victims)
-        self.hit("web_worker", victims)
+        self.hit("web_worker", [victim.pid for victim in victims])
 
     def kill_server(self) -> None:
         """End by kill -9 of the server alone."""
         self.hit("web_server", [self.process.pid])
 
-    def _workers(self) -> list[int]:
-        return [child for child in children(self.process.pid) if _SPAWNED in command_of(child)]
+    def _workers(self) -> list[Process]:
+        """The children that answer; named by more than their numbers, which come again in a long run."""
+        return [Process.of(child) for child in children(self.process.pid) if _SPAWNED in command_of(child)]
 
 
 class JobWorker(Program):

@@ -44,6 +44,7 @@ class Program(ABC):
         """Ends that nobody here brought about."""
         self._process: Process | None = None
         self._away_since: float | None = None
+        self._hits = 0
         self._why = "started"
         self._lock = threading.RLock()
         self._stop = threading.Event()
@@ -78,6 +79,7 @@ class Program(ABC):
     def hit(self, why: str, pids: Sequence[int]) -> None:
         """End by kill -9; from now on it is away until it works again."""
         with self._lock:
+            self._hits += 1
             self.miss(why)
             for pid in pids:
                 with suppress(ProcessLookupError):
@@ -102,7 +104,7 @@ class Program(ABC):
     def _keep(self) -> None:
         while not self._stop.wait(_POLL_S):
             with self._lock:
-                gone = not self.process.alive
+                hits, gone = self._hits, not self.process.alive
                 if gone and self._away_since is None:
                     self.unasked.append(self.name)
                     self.miss("unasked")
@@ -110,11 +112,12 @@ class Program(ABC):
                 self._process = self.launch()
                 self._stop.wait(_BETWEEN_STARTS_S)
             elif self._away_since is not None and self.works():
-                self._note_return()
+                self._note_return(hits)
 
-    def _note_return(self) -> None:
+    def _note_return(self, hits: int) -> None:
+        """It works, unless it was hit again while it was asked."""
         with self._lock:
-            if self._away_since is not None:
+            if self._away_since is not None and self._hits == hits and self.process.alive:
                 seconds = time.monotonic() - self._away_since
                 self.restarts.append(Restart(self.name, self._why, round(seconds, 2)))
                 self._away_since = None

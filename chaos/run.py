@@ -24,7 +24,7 @@ from ota.cli.address import choose_port
 from tools.services.process import wait_until
 
 WEBS: Final = 2
-_START_S: Final = 60.0
+_START_S: Final = 180.0  # of a busy machine; what was killed must be back much sooner
 
 Tell = Callable[[Work, Storm], object]
 """Called again and again while the storm rages."""

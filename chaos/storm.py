@@ -54,10 +54,12 @@ class Storm:
             self._wait(lambda victim=victim: victim is None or victim.up, tell)  # type: ignore[misc]
             self._blows[strike.blow](strike)
             self.struck[strike.blow] += 1
+        self.work.storm_over.set()
         self._wait(lambda: self.work.done >= self.work.topups, tell)
 
     def heal(self) -> None:
-        """Take every trouble away; what was killed comes back by itself."""
+        """Take every trouble away; what was killed comes back by itself, and phones come to an end."""
+        self.work.storm_over.set()
         self.disk.clear()
         self.relay.delay(PHONES, 0, 0)
         self.relay.delay(DATABASE, 0, 0)

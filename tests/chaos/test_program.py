@@ -65,6 +65,26 @@ def test_it_is_away_until_it_works(sleeper: Sleeper) -> None:
     assert sleeper.restarts[0].seconds >= 0.5
 
 
+def test_a_second_blow_while_it_is_asked_whether_it_works_counts(
+    sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def works() -> bool:
+        asked.append(sleeper.process.pid)
+        if len(asked) == 1:  # as if it had said yes in the moment before
+            sleeper.hit("again", [sleeper.process.pid])
+        return True
+
+    monkeypatch.setattr(sleeper, "works", works)
+    sleeper.hit("for a test", [sleeper.process.pid])
+
+    assert wait_until(lambda: sleeper.up, 20)
+    assert [restart.why for restart in sleeper.restarts] == ["for a test"]
+    assert sleeper.unasked == []
+    assert asked[0] != asked[-1]
+
+
 def test_an_end_that_nobody_asked_for_is_noted(sleeper: Sleeper) -> None:
     os.kill(sleeper.process.pid, signal.SIGTERM)
 
