@@ -201,6 +201,15 @@ def forgotten(tx: Connection, before: datetime, limit: int) -> Sequence[str]:
     return [*tx.execute(overdue).scalars(), *tx.execute(homeless).scalars()]
 
 
+def call_for(tx: Connection, event_ids: Sequence[str], now: datetime) -> None:
+    """Stage the jobs of events anew; what waits is due now, so that it is not found again at once."""
+    mine = select(_E.row).where(_E.id.in_(event_ids))
+    waits = _D.state == DeliveryState.WAITING
+    tx.execute(wallet_delivery.update().where(_D.event_row.in_(mine), waits).values(due_at=now))
+    for event_id in event_ids:
+        outbox.stage(tx, TELL_WALLET, event_id, due_at=now)
+
+
 def _query() -> Select[tuple[object, ...]]:
     return select(wallet_delivery, _E.id.label("event_id")).join(wallet_event, _THEIRS)
 

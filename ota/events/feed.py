@@ -91,11 +91,8 @@ def page(tx: Connection, caller_id: str, after: int, limit: int) -> list[Event]:
 
 
 def get(tx: Connection, event_id: str) -> Event:
-    """An event that has its place; raises NotFound."""
-    row = tx.execute(_placed().where(wallet_event.c.id == event_id)).one_or_none()
-    if row is None:
-        raise NotFound
-    return _event(row)
+    """An event that has its place."""
+    return _event(tx.execute(_placed().where(wallet_event.c.id == event_id)).one())
 
 
 def owner(tx: Connection, event_id: str) -> str:

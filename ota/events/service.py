@@ -92,11 +92,13 @@ class Deliveries:
             self._take(tx, event, heard)
 
     def sweep(self) -> int:
-        """Take up events whose jobs have died; returns how many."""
+        """Call for events whose jobs have died; returns how many."""
+        now = self._clock.now()
         with self._store.read() as tx:
-            lost = deliveries.forgotten(tx, self._clock.now() - FORGOTTEN, SWEPT)
-        for event_id in lost:
-            self.tell(event_id)
+            lost = deliveries.forgotten(tx, now - FORGOTTEN, SWEPT)
+        if lost:
+            with self._store.begin() as tx:
+                deliveries.call_for(tx, lost, now)
         return len(lost)
 
     def _prepare(self, tx: Connection, caller_id: str, event_id: str, *, reachable: bool) -> Event | None:
