@@ -66,7 +66,7 @@ class Platform:
 
     @cached_property
     def built(self) -> wiring.Wiring:
-        with patch.object(wiring, "load_cities", lambda folder: cities_of(folder.parent)):
+        with patch.object(wiring.platform, "load_cities", lambda folder: cities_of(folder.parent)):
             built = wiring.build(self.settings, clock=self.clock)
         hurry(built.store.engine)
         return built

@@ -1,0 +1,26 @@
+"""Builds every object once; the only place that chooses implementations."""
+
+from ota.wiring.database import open_store
+from ota.wiring.keys import (
+    maximum_exposure,
+    open_codes,
+    open_hsm,
+    open_key_store,
+    sm4_mechanisms,
+    token_place,
+)
+from ota.wiring.platform import Wiring, build
+from ota.wiring.tables import metadata
+
+__all__ = [
+    "Wiring",
+    "build",
+    "maximum_exposure",
+    "metadata",
+    "open_codes",
+    "open_hsm",
+    "open_key_store",
+    "open_store",
+    "sm4_mechanisms",
+    "token_place",
+]
