@@ -19,7 +19,7 @@ from tools.services.process import Process
 
 HOST: Final = "127.0.0.1"
 _CONFIG: Final = Path(__file__).resolve().parent.parent / "config"
-_SPAWNED: Final = "spawn_main"
+_NO_WORKER: Final = "resource_tracker"  # of multiprocessing, the other child of a server
 _WALLET: Final = 'id = "sandbox-wallet"\n'
 
 
@@ -62,7 +62,8 @@ class Web(Program):
 
     def _workers(self) -> list[Process]:
         """The children that answer; named by more than their numbers, which come again in a long run."""
-        return [Process.of(child) for child in children(self.process.pid) if _SPAWNED in command_of(child)]
+        pids = children(self.process.pid)
+        return [Process.of(child) for child in pids if _NO_WORKER not in command_of(child)]
 
 
 class JobWorker(Program):
