@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 from ota import settings as configuration
@@ -28,8 +29,10 @@ from ota.sandbox.simulation.truth import Truth
 from ota.settings import Settings
 from ota.store.caller_file import read_callers
 from ota.topup.refund_port import WalletDesk
+from ota.wiring import features, platform
 
 _SECOND_KEY: Final = "second-key"
+_READERS: Final = {platform: ("load_cities",), features: ("load_products", "load_security_domains")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,8 @@ class Installation:
     cities: Cities
     terminals: Sequence[tuple[str, str]]
     """Callers that are terminals, and their numbers."""
-    remembered: Mapping[str, Callable[..., object]]
-    """Readers of configuration files that read each file once."""
+    remembered: Mapping[ModuleType, Mapping[str, Callable[..., object]]]
+    """Readers of configuration files that read each file once, by the module that calls them."""
 
     def parts(self, clock: VirtualClock, desk: WalletDesk, posts: Posts) -> Parts:
         """What the processes of one run are built from, over a fresh database."""
@@ -66,7 +69,10 @@ class Installation:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """While a run lasts: files that do not change are not read again, and the product's log is silent."""
-        with replaced(wiring, **self.remembered), _silence():
+        with ExitStack() as stack:
+            for module, readers in self.remembered.items():
+                stack.enter_context(replaced(module, **readers))
+            stack.enter_context(_silence())
             yield
 
 
@@ -84,7 +90,6 @@ def installed(database_url: str = "") -> Iterator[Installation]:
             for caller in read_callers(settings.config / "sandbox" / "callers.toml")
             if caller.terminal is not None
         ]
-        readers = ("load_cities", "load_products", "load_security_domains")
         yield Installation(
             settings,
             database,
@@ -92,7 +97,10 @@ def installed(database_url: str = "") -> Iterator[Installation]:
             Applications(),
             load_cities(settings.config / "cities"),
             terminals,
-            {name: cache(getattr(wiring, name)) for name in readers},
+            {
+                module: {name: cache(getattr(module, name)) for name in names}
+                for module, names in _READERS.items()
+            },
         )
 
 

@@ -26,6 +26,7 @@ from ota.sandbox.simulation.patching import replaced
 from ota.sandbox.simulation.signer import ReplacedSigner
 from ota.settings import Settings
 from ota.topup.refund_port import WalletDesk
+from ota.wiring import platform
 
 Json = dict[str, Any]
 
@@ -125,7 +126,7 @@ class Process:
         parts = self._parts
         store = GuardedStore(parts.engine, self.moments)
         hsm = GuardedHsm(parts.hsm, self.moments, parts.authorised)
-        with replaced(wiring, open_store=lambda _settings: store):
+        with replaced(platform, open_store=lambda _settings: store):
             self.built = wiring.build(
                 parts.settings,
                 clock=parts.clock,
