@@ -122,7 +122,9 @@ def test_a_process_killed_while_it_changes_keys_leaves_a_store_that_opens(
     told = [int(victim.stdout.readline()) for _ in range(changes)]
 
     victim.send_signal(signal.SIGKILL)
-    rest, _ = victim.communicate(timeout=30)
+    rest = victim.stdout.read()
+    victim.stdout.close()
+    victim.wait(30)
 
     store = KeyStore(tmp_path, environment="sandbox")
     last = ([*told, *map(int, rest.split())])[-1]

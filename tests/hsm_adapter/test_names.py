@@ -163,3 +163,26 @@ def test_no_repr_shows_what_goes_over_the_channel() -> None:
         "[Channel(SCP03 i=70, level=33, counter=5), WrappedCommand(84E28800, 13 bytes), "
         "ExportedKey(16 bytes, kcv=A1B2C3)]"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("province/load/1", "issuer/role/version/algorithm"),
+        ("province/load/1/3DES/x", "issuer/role/version/algorithm"),
+        ("province/load/01/3DES", "issuer/role/version/algorithm"),
+        ("province/load/256/3DES", "0 to 255"),
+        ("province/lode/1/3DES", "load"),
+        ("province/load/1/DES", "3DES"),
+        ("Province/load/1/3DES", "lower-case"),
+    ],
+)
+def test_a_name_that_is_none_says_what_was_expected(name: str, told: str) -> None:
+    with pytest.raises(InvalidValue, match=told):
+        KeyRef.parse(name)
+
+
+def test_a_name_is_read_as_it_is_written() -> None:
+    ref = KeyRef(KeyRole.LOAD, "province", 2, Algorithm.TDES)
+
+    assert KeyRef.parse(str(ref)) == ref

@@ -93,6 +93,19 @@ def test_a_changed_channel_is_not_used_for_anything(change: str) -> None:
             use()
 
 
+@pytest.mark.parametrize("case", [FULL, Case(2, 0x55, Algorithm.TDES, 0x03)], ids=str)
+def test_card_keys_leave_under_a_stored_channel(case: Case) -> None:
+    meeting = Meeting(case)
+    hsm = sealed(meeting)
+    channel = stored(opened(meeting, hsm))
+    key = card_key(KeyRole.LOAD)
+
+    exported = hsm.export_card_key(key, channel)
+
+    assert exported == meeting.hsm.export_card_key(key, channel)
+    assert hsm.export_card_keys([key, key], channel) == [exported, exported]
+
+
 @pytest.mark.parametrize("field", ["chaining", "initialize_update_response", "seal", "host_challenge"])
 def test_every_flipped_bit_of_the_state_is_noticed(field: str) -> None:
     meeting = Meeting(FULL)
