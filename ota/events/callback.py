@@ -62,13 +62,15 @@ class Callbacks:
             raise Unheard("no address")
         now = int(self._clock.now().timestamp())
         signed = self._signer.sign({"iss": self._issuer, "aud": caller_id, "iat": now, **claims}, type_=type_)
-        wire = _wire(callback)
         headers = {"Content-Type": "application/json"}
-        request = Request("POST", f"{wire.path}{path}", orjson.dumps({word: signed}), headers)
         try:
+            wire = _wire(callback)
+            request = Request("POST", f"{wire.path}{path}", orjson.dumps({word: signed}), headers)
             answer = wire.send(request)
         except (NothingSent, NoAnswer) as failure:
             raise Unheard(str(failure)) from None
+        except ValueError:  # a port or a name that cannot be
+            raise Unheard("no such address") from None
         return answer.status, answer.body
 
 

@@ -45,6 +45,8 @@ def test_claims_arrive_signed_for_this_wallet(tmp_path: Path) -> None:
         None,
         "http://wallet.example/ota",  # plain HTTP leaves this machine
         "https://127.0.0.1:9",  # nobody listens
+        "https://127.0.0.1:99999",
+        "https://a..example",
     ],
 )
 def test_nothing_is_sent_elsewhere(address: str | None, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from alembic.migration import MigrationContext
 
 from ota import wiring
 from ota.store.append_only import MARK
+from ota.store.callers import Callers
 from ota.store.engine import open_engine
 from ota.store.migrations import current, newest, upgrade, write_revision
+from ota.store.phases import Store
 from ota.store.schema import metadata
 
 
@@ -106,3 +108,28 @@ def test_a_new_model_becomes_a_migration_with_its_guard(tmp_path: Path) -> None:
     assert "op.create_table('state_history'" in text
     assert "op.append_only('state_history')" in text
     assert "types.UtcDateTime()" in text
+
+
+def test_rows_that_were_there_are_kept(database_url: str) -> None:
+    """A staff member's second factor and a decision of two people, from before the newest versions."""
+    engine = open_engine(database_url)
+    upgrade(engine, "0007")
+    with engine.begin() as tx:
+        tx.exec_driver_sql(
+            "INSERT INTO caller (id, kind, roles, otp_secret, disabled, sandbox, created_at) "
+            "VALUES ('clerk', 'staff', '[]', 'SECRET', false, false, '2026-01-01 00:00:00')"
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO approval (id, action, subject_id, city, reason, data, maker, made_at) "
+            "VALUES ('dec_1', 'refund', 'top_1', '5810', 'lost', '{}', 'clerk', '2026-01-01 00:00:00')"
+        )
+
+    upgrade(engine)
+
+    with engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT id, action, made_at IS NOT NULL FROM approval").all()
+    found = Callers(Store(engine)).find("clerk")
+    engine.dispose()
+    assert [(row[0], row[1], bool(row[2])) for row in kept] == [("dec_1", "refund", True)]
+    assert found is not None
+    assert found.otp_secret == "SECRET"
