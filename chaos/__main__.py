@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -24,6 +26,7 @@ def main(arguments: list[str]) -> int:
     """Run once; the last line is one JSON object. Return the exit code."""
     options = _parser().parse_args(arguments)
     order = Order(options.kills, options.topups, options.seed, options.phones)
+    signal.signal(signal.SIGTERM, _leave)
     console = Console(stderr=True)
     folder = Path(tempfile.mkdtemp(prefix="ota-chaos-"))
     folder.chmod(0o711)
@@ -33,6 +36,11 @@ def main(arguments: list[str]) -> int:
     _show(console, result)
     print(json.dumps(result.to_json(), ensure_ascii=False))
     return 0 if result.ok else 1
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """End what was started, too."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _parser() -> argparse.ArgumentParser:

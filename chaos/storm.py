@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from chaos.database import Database, Disk
@@ -49,9 +50,7 @@ class Storm:
     def rage(self, plan: Sequence[Strike], tell: Callable[[], object]) -> None:
         """Strike after strike; ``tell`` is called all the while. Raises Standstill."""
         for strike in plan:
-            self._wait(lambda strike=strike: self.work.done >= strike.after, tell)  # type: ignore[misc]
-            victim = self._victim(strike)
-            self._wait(lambda victim=victim: victim is None or victim.up, tell)  # type: ignore[misc]
+            self._wait(partial(self._is_due, strike), tell)
             self._blows[strike.blow](strike)
             self.struck[strike.blow] += 1
         self.work.storm_over.set()
@@ -63,6 +62,11 @@ class Storm:
         self.disk.clear()
         self.relay.delay(PHONES, 0, 0)
         self.relay.delay(DATABASE, 0, 0)
+
+    def _is_due(self, strike: Strike) -> bool:
+        """So many top-ups have arrived, and the victim has recovered."""
+        victim = self._victim(strike)
+        return self.work.done >= strike.after and (victim is None or victim.up)
 
     def _wait(self, condition: Callable[[], bool], tell: Callable[[], object]) -> None:
         done, since = self.work.done, time.monotonic()
