@@ -104,8 +104,8 @@ EDGES: Final[Mapping[Route, Mapping[Fault, int]]] = {
     Route.NEW_CARD: _each(
         (_WIRE, 5),
         (_COMMIT, 12),
-        (_PAUSE, 26),
-        ((Fault.DATABASE_DOWN,), 22),
+        (_PAUSE, 27),
+        ((Fault.DATABASE_DOWN,), 23),
         (_HSM, 4),
         (_TEAR, _COMMANDS_OF_A_BUILD),
         ((Fault.CARD_SLOW,), _COMMANDS_OF_A_BUILD),
@@ -114,7 +114,7 @@ EDGES: Final[Mapping[Route, Mapping[Fault, int]]] = {
         (_OTHERS, 4),
         (_HONEST_BATCH, 2),
         ((Fault.ELEMENT_REFUSES,), _STEPS_OF_A_BUILD),
-        ((Fault.ELEMENT_FULL, Fault.LEFT_BEHIND), 1),
+        ((Fault.ELEMENT_FULL, Fault.LEFT_BEHIND, Fault.CARD_CANCELLED, Fault.REFUND_ASKED), 1),
         ((Fault.TOKEN_REPLAYED,), 1),
     ),
 }

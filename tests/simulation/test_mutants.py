@@ -16,7 +16,7 @@ SEEDS: Final = range(15)
 ORDERS: Final = tuple(range(1, 9))
 
 PROVOKED_BY: Final[Mapping[str, frozenset[Fault]]] = {
-    "balance-comparison": frozenset({Fault.PURCHASE, Fault.FALSE_FAILURE, Fault.SECOND_TERMINAL}),
+    "balance-comparison": frozenset({Fault.PURCHASE, Fault.TORN_AFTER_WRITE, Fault.PHONE_FORGETS}),
     "time-out-refund": frozenset({Fault.PHONE_FORGETS, Fault.TORN_AFTER_WRITE}),
     "stale-init-accepted": frozenset({Fault.REPORT_HELD_BACK, Fault.FALSE_FAILURE}),
     "challenge-answered-twice": frozenset(

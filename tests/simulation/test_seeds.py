@@ -8,8 +8,8 @@ from ota.sandbox.simulation.faults import Fault, Scenario
 from ota.sandbox.simulation.installation import Installation
 from ota.sandbox.simulation.run import run, scenario_of
 
-SEEDS = range(40)
-ORDERS = 10
+SEEDS = range(200)
+ORDERS = 20
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -21,8 +21,8 @@ from tests.simulation.edges import (
 _CASES = tuple(every_edge())
 _BACKSTAGE_CASES = tuple(every_edge_backstage())
 
-_NEEDS_COMPANY = {Fault.HOARDED_ANSWER, Fault.REFUND_ASKED}
-"""Opportunities that one customer meets after another fault only; seeds bring them together."""
+_NEEDS_COMPANY = {Fault.HOARDED_ANSWER}
+"""What one customer meets after another fault only; seeds bring them together."""
 
 
 def _name(case: tuple[Route, Strike]) -> str:

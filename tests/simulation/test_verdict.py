@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ota.sandbox.simulation.entropy import seeded_entropy
 from ota.sandbox.simulation.faults import Route, Scenario
 from ota.sandbox.simulation.installation import Installation
+from ota.sandbox.simulation.new_card import FEE_FEN
 from ota.sandbox.simulation.truth import Trade
 from ota.sandbox.simulation.verdict import Verdict, judge
 from ota.sandbox.simulation.world import World
@@ -41,6 +42,11 @@ def _returned(paid: Trade) -> None:
 
 def _cheaper(paid: Trade) -> None:
     paid.amount_fen -= 1
+
+
+def _fee_returned(world: World) -> None:
+    fee = next(paid for paid in world.truth.trades.values() if paid.amount_fen == FEE_FEN)
+    fee.returned_fen = FEE_FEN
 
 
 def _one_credit_less(world: World) -> None:
@@ -111,6 +117,9 @@ CASES: Final = {
             "INSERT INTO posting (journal_id, line, account_id, amount_fen) "
             "SELECT journal_id, line + 10, account_id, amount_fen FROM posting LIMIT 1"
         ),
+    ),
+    "a fee that was given back though the card is there": Case(
+        "refunds are what customers have back", _fee_returned, Route.NEW_CARD
     ),
     "a number is held for nobody": Case(
         "numbers are not lost",

@@ -14,7 +14,7 @@ from ota.ledger.models import account, posting
 from ota.sandbox.simulation.cards import Card, Credit
 from ota.store.outbox import outbox
 from ota.topup.models import load_attempt, payment, topup_order
-from ota.topup.states import LIVE, AttemptState, TopupState
+from ota.topup.states import LIVE, AttemptState, PaymentPurpose, TopupState
 
 LoadKey = tuple[str, int, str, str, str]
 """One load of one card, as card and platform both know it: number, counter before it, random, terminal, date and time."""
@@ -73,6 +73,8 @@ class PaymentRow:
     amount_fen: int
     serves: bool
     """Whether it is the payment of its order; else it is surplus and goes back."""
+    is_fee: bool
+    """Whether it pays for a card, and its order is an issuance."""
 
 
 def read(engine: sa.Engine) -> Books:
@@ -113,7 +115,16 @@ def read_payments(engine: sa.Engine) -> list[PaymentRow]:
     """Every payment that the platform took."""
     with engine.connect() as tx:
         rows = tx.execute(sa.select(payment).order_by(payment.c.id))
-        return [PaymentRow(row.order_id, row.trade_no, row.amount_fen, row.surplus is None) for row in rows]
+        return [
+            PaymentRow(
+                row.order_id,
+                row.trade_no,
+                row.amount_fen,
+                row.surplus is None,
+                row.purpose is PaymentPurpose.FEE,
+            )
+            for row in rows
+        ]
 
 
 def balances(engine: sa.Engine) -> Counter[str]:

@@ -100,7 +100,7 @@ class Errand:
             "payment": self.caller.payment(trade.number, trade.amount_fen),
             "session": card_opening(),
         }
-        reply = yield from self._pursue_payment(Intention(TOPUPS, body, self._key("order"), trade))
+        reply = yield from self._pursue_payment(Intention(TOPUPS, body, self._key("order"), (trade,)))
         if reply is not None and reply.ok:
             yield from self._load(reply.json["order_id"], reply.json["session"])
 
@@ -184,7 +184,7 @@ class Errand:
 
     def _notice(self, order_id: str, trade: Trade, why: str) -> Intention:
         body = {"payment": self.caller.payment(trade.number, trade.amount_fen)}
-        return Intention(f"{TOPUPS}/{order_id}/payment", body, self._key(why), trade)
+        return Intention(f"{TOPUPS}/{order_id}/payment", body, self._key(why), (trade,))
 
     def _pursue(self, intention: Intention) -> Steps[Reply | None]:
         self.intentions.append(intention)

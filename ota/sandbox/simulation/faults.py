@@ -73,6 +73,7 @@ class Fault(StrEnum):
     PAID_AFTER_CLOSE = "paid_after_close"
     TRADE_REUSED = "trade_reused"
 
+    CARD_CANCELLED = "card_cancelled"
     REFUND_ASKED = "refund_asked"
     REFUND_LOST = "refund_lost"
     REFUND_ANSWER_LOST = "refund_answer_lost"

@@ -6,7 +6,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -15,12 +15,14 @@ from typing import Final
 from ota import settings as configuration
 from ota import wiring
 from ota.cities.loader import Cities, load_cities
+from ota.core.values import Fen
 from ota.events.service import Posts
 from ota.hsm_adapter.ports import Hsm
 from ota.hsm_adapter.signing import Es256Signer
 from ota.sandbox import credentials
 from ota.sandbox.simulation.caller import Caller
 from ota.sandbox.simulation.database import Database, prepared_database
+from ota.sandbox.simulation.new_card import FEE_FEN
 from ota.sandbox.simulation.patching import replaced
 from ota.sandbox.simulation.process import Applications, Parts
 from ota.sandbox.simulation.schedule import START, VirtualClock
@@ -90,18 +92,26 @@ def installed(database_url: str = "") -> Iterator[Installation]:
             for caller in read_callers(settings.config / "sandbox" / "callers.toml")
             if caller.terminal is not None
         ]
+        remembered: dict[ModuleType, dict[str, Callable[..., object]]] = {
+            module: {name: cache(getattr(module, name)) for name in names}
+            for module, names in _READERS.items()
+        }
+        cities = with_fees(load_cities(settings.config / "cities"))
+        remembered[platform]["load_cities"] = lambda _folder: cities
         yield Installation(
             settings,
             database,
             wiring.open_hsm(settings),
             Applications(),
-            load_cities(settings.config / "cities"),
+            cities,
             terminals,
-            {
-                module: {name: cache(getattr(module, name)) for name in names}
-                for module, names in _READERS.items()
-            },
+            remembered,
         )
+
+
+def with_fees(cities: Cities) -> Cities:
+    """The cities, each with a fee for a card: in the files it is nought."""
+    return Cities(replace(city, issuance_fee=Fen(FEE_FEN)) for city in cities)
 
 
 @contextmanager

@@ -15,12 +15,12 @@ from ota.sandbox.simulation.truth import Trade
 
 @dataclass
 class Intention:
-    """One POST; ``trade`` is the payment that it tells of, if it does."""
+    """One POST; ``trades`` are the payments that it tells of."""
 
     path: str
     body: Mapping[str, Any]
     key: str
-    trade: Trade | None = None
+    trades: tuple[Trade, ...] = ()
     reply: Reply | None = None
 
     def pursue(self, caller: Caller, luck: Luck, tries: int = 4) -> Steps[Reply | None]:
@@ -33,5 +33,6 @@ class Intention:
 
     def _take(self, reply: Reply) -> None:
         self.reply = reply
-        if self.trade is not None and self.trade.answer != "taken":
-            self.trade.answer = "taken" if reply.ok else "refused"
+        for trade in self.trades:
+            if trade.answer != "taken":
+                trade.answer = "taken" if reply.ok else "refused"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import sqlalchemy as sa
 
@@ -24,6 +24,13 @@ def unfinished(engine: sa.Engine) -> Iterator[str]:
             sa.select(issuance_order.c.id, issuance_order.c.state).order_by(issuance_order.c.id)
         ).all()
     return (f"{row.id} is {row.state}" for row in rows if row.state not in FINAL)
+
+
+def states(engine: sa.Engine) -> Mapping[str, IssuanceState]:
+    """How each issuance stands."""
+    with engine.connect() as tx:
+        rows = tx.execute(sa.select(issuance_order.c.id, issuance_order.c.state)).all()
+    return {row.id: row.state for row in rows}
 
 
 def check(truth: Truth, engine: sa.Engine) -> None:

@@ -8,10 +8,11 @@ from typing import Final
 from ota.core.values import CardNumber
 from ota.sandbox.discovery import discover
 from ota.sandbox.reader import Reader
+from ota.sandbox.simulation.bystanders import Begin
 from ota.sandbox.simulation.caller import Caller
 from ota.sandbox.simulation.cards import Card
-from ota.sandbox.simulation.errands import Plan
-from ota.sandbox.simulation.faults import Luck
+from ota.sandbox.simulation.errands import TOPUPS, Plan
+from ota.sandbox.simulation.faults import Fault, Luck
 from ota.sandbox.simulation.intention import Intention
 from ota.sandbox.simulation.phone import DONE, Meanwhile, Phone
 from ota.sandbox.simulation.process import Json, Reply
@@ -24,6 +25,9 @@ BLOCKED: Final = "channel_blocked"
 _VISITS: Final = 5
 _LAST_VISITS: Final = 8
 _LONGEST_PAUSE_S: Final = 300.0
+_LATEST_S: Final = 3.0
+FEE_FEN: Final = 1_500
+"""What every city asks for a card while a simulation runs."""
 _ENDED: Final = ("active", "abandoned")
 
 
@@ -36,8 +40,10 @@ class NewCard:
     caller: Caller
     luck: Luck
     meanwhile: Meanwhile
+    begin: Begin
     intentions: list[Intention] = field(default_factory=list)
     order_id: str | None = None
+    first_load_id: str | None = None
 
     def run(self) -> Steps[None]:
         """Order, pay, and try a few times."""
@@ -49,6 +55,7 @@ class NewCard:
             return
         phone = self._phone()
         for _ in range(_VISITS):
+            self._change_of_mind()
             ending = yield from phone.visit(str(self.order_id))
             if ending in (DONE, BLOCKED):
                 return
@@ -69,19 +76,33 @@ class NewCard:
             yield from phone.visit(self.order_id)
             yield Pause(1.0)
 
+    def _change_of_mind(self) -> None:
+        """Perhaps the card is called off, or its first load is wanted back: soon, whatever the phone does then."""
+        if self.luck.strikes(Fault.CARD_CANCELLED):
+            self._soon(f"{ISSUANCES}/{self.order_id}/cancel", "cancel")
+        if self.luck.strikes(Fault.REFUND_ASKED):
+            self._soon(f"{TOPUPS}/{self.first_load_id}/refund", "refund")
+
+    def _soon(self, path: str, what: str) -> None:
+        intention = Intention(path, {}, f"{what}-{self.plan.number}")
+        self.begin(intention.pursue(self.caller, self.luck), self.luck.choice.uniform(0, _LATEST_S))
+
     def _state(self) -> Steps[str]:
         reply = yield from self.caller.ask(self.luck, "GET", f"{ISSUANCES}/{self.order_id}")
         return str(reply.json["state"]) if reply is not None and reply.ok else ""
 
     def _order(self) -> Intention:
-        trade = self.caller.truth.pay(self.caller.id, self.plan.amount_fen)
-        payment = self.caller.payment(trade.number, trade.amount_fen)
+        load, fee = (self.caller.truth.pay(self.caller.id, fen) for fen in (self.plan.amount_fen, FEE_FEN))
         body = {
+            "payment": self.caller.payment(fee.number, fee.amount_fen),
             "city": self.card.city.name,
             "se_id": self.card.element.se_id,
-            "first_load": {"amount_fen": self.plan.amount_fen, "payment": payment},
+            "first_load": {
+                "amount_fen": load.amount_fen,
+                "payment": self.caller.payment(load.number, load.amount_fen),
+            },
         }
-        return Intention(ISSUANCES, body, f"card-{self.plan.number}", trade)
+        return Intention(ISSUANCES, body, f"card-{self.plan.number}", (load, fee))
 
     def _take(self, reply: Reply | None) -> bool:
         """The order's answer tells the number that the card will bear."""
@@ -89,7 +110,7 @@ class NewCard:
             return False
         if not reply.ok:
             raise Violated("an order for an empty element is taken", f"{ISSUANCES} answered {reply.code}")
-        self.order_id = reply.json["order_id"]
+        self.order_id, self.first_load_id = reply.json["order_id"], reply.json["first_load_id"]
         self.card.number = CardNumber(reply.json["card_no"])
         return True
 

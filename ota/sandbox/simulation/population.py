@@ -87,7 +87,7 @@ class Population:
         if luck.strikes(Fault.LEFT_BEHIND):
             leave_behind(card, city.number(_STRANGE + plan.number), finished=luck.choice.random() < 0.5)
         self.truth.cards.append(card)
-        return NewCard(plan, card, caller, luck, self._around(caller))
+        return NewCard(plan, card, caller, luck, self._around(caller), self.begin)
 
     def _around(self, caller: Caller) -> Bystanders:
         terminals = [(self.callers[name], digits) for name, digits in self.terminals]

@@ -49,7 +49,7 @@ class Terminal:
             "init": _fields(answer),
             "ef15": face[1].data.hex(),
         }
-        return Intention(LOADS, body, key, trade)
+        return Intention(LOADS, body, key, (trade,))
 
     def carry_out(self, card: Card, move: Json) -> Steps[str]:
         """Do what the platform says until it says nothing more; its last word."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
 
+from ota.issuance.states import IssuanceState
 from ota.ledger.accounts import AccountKind
 from ota.ledger.models import business_day, journal
 from ota.sandbox.simulation import books, issued, promises
@@ -59,7 +60,7 @@ def _count(truth: Truth, seen: Books, payments: Sequence[PaymentRow]) -> tuple[i
         trade = truth.trades.get(row.trade_no)
         captured[row.order_id] += trade.amount_fen if trade else 0
         found[row.order_id] += trade.returned_fen if trade else 0
-        if row.serves:
+        if row.serves and not row.is_fee:
             found[row.order_id] += _kept(seen, row.order_id, found[row.order_id])
         elif trade is not None:
             found[row.order_id] += trade.amount_fen - trade.returned_fen
@@ -97,7 +98,7 @@ def _complaint(
         _payments_are_true(truth, payments)
         _cards_add_up(truth)
         _loaded_is_loaded(truth, seen)
-        _returned_is_returned(truth, seen, payments)
+        _returned_is_returned(truth, seen, payments, issued.states(engine))
         _books_are_true(truth, engine, payments)
         _days_are_the_calendars(engine)
         issued.check(truth, engine)
@@ -138,11 +139,16 @@ def _loaded_is_loaded(truth: Truth, seen: Books) -> None:
             )
 
 
-def _returned_is_returned(truth: Truth, seen: Books, payments: Sequence[PaymentRow]) -> None:
-    """Promise 4: customers have back what did not fit or was refunded, and nothing else."""
+def _returned_is_returned(
+    truth: Truth, seen: Books, payments: Sequence[PaymentRow], cards: Mapping[str, IssuanceState]
+) -> None:
+    """Promise 4: customers have back what did not fit, was refunded or paid for no card, and nothing else."""
     for row in payments:
-        goes_back = not row.serves or seen.orders[row.order_id].state is TopupState.REFUNDED
-        expected = row.amount_fen if goes_back else 0
+        if row.is_fee:
+            is_over = cards[row.order_id] is IssuanceState.ABANDONED
+        else:
+            is_over = seen.orders[row.order_id].state is TopupState.REFUNDED
+        expected = row.amount_fen if is_over or not row.serves else 0
         if truth.trades[row.trade_no].returned_fen != expected:
             returned = truth.trades[row.trade_no].returned_fen
             raise Violated(
@@ -156,7 +162,12 @@ def _books_are_true(truth: Truth, engine: sa.Engine, payments: Sequence[PaymentR
     held = books.balances(engine)
     channels = sum(trade.amount_fen - trade.returned_fen for trade in trades)
     on_cards = sum(card.held_fen for card in truth.cards)
-    expected = {AccountKind.CHANNEL: channels, AccountKind.CARD_LIABILITY: -on_cards}
+    fees = sum(row.amount_fen - truth.trades[row.trade_no].returned_fen for row in payments if row.is_fee)
+    expected = {
+        AccountKind.CHANNEL: channels,
+        AccountKind.CARD_LIABILITY: -on_cards,
+        AccountKind.FEE: -fees,
+    }
     for kind in AccountKind:
         if held[kind] != expected.get(kind, 0):
             raise Violated(
