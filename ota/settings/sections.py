@@ -65,7 +65,8 @@ class Hsm:
 
     ``maximum_exposure`` is how much of a card key may be seen outside the HSM; what needs more is refused. The standby
     is a second token with the same keys, which answers when the first cannot. ``key_administrator`` is a public key in
-    hexadecimal: a key store of anybody else is refused. The numbers are a vendor's, for SM4 on a
+    hexadecimal: a key store of anybody else is refused. ``sm4_session`` and ``sm4_tac_xor`` are rules of SM4 purses of
+    which no real card was seen (CARD.md 7, point 1). The numbers are a vendor's, for SM4 on a
     token: key type, derivation by ECB, CBC; 0 means that it has none.
     """
 
@@ -77,6 +78,8 @@ class Hsm:
     standby_token: str = ""
     standby_pin_file: str = ""
     key_administrator: str = ""
+    sm4_session: Literal["complement", "repeat"] = "complement"
+    sm4_tac_xor: bool = False
     pkcs11_sm4_key_type: int = 0
     pkcs11_sm4_ecb_encrypt_data: int = 0
     pkcs11_sm4_cbc: int = 0

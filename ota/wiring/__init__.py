@@ -6,6 +6,7 @@ from ota.wiring.keys import (
     open_codes,
     open_hsm,
     open_key_store,
+    purse_rules,
     sm4_mechanisms,
     token_place,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "open_hsm",
     "open_key_store",
     "open_store",
+    "purse_rules",
     "sm4_mechanisms",
     "token_place",
 ]

@@ -16,7 +16,7 @@ from ota.hsm_adapter.pkcs11 import Pkcs11Hsm, Sm4Mechanisms, TokenPlace
 from ota.hsm_adapter.pkcs11.softhsm import use_folder_of
 from ota.hsm_adapter.ports import Exposure, Hsm
 from ota.hsm_adapter.signing import Es256Signer
-from ota.hsm_adapter.software import KeyStore, SoftwareHsm
+from ota.hsm_adapter.software import EPurseRules, KeyStore, Sm4SessionRule, SoftwareHsm
 from ota.hsm_adapter.software.witness import StoreWitness
 from ota.settings import Settings, SettingsError
 from ota.store.key_witness import DatabaseWitness
@@ -41,6 +41,7 @@ def open_hsm(settings: Settings, witness: StoreWitness | None = None) -> Hsm:
         return SoftwareHsm.open(
             settings.data,
             environment=settings.environment,
+            rules=purse_rules(settings),
             maximum_exposure=exposure,
             administrator=key_administrator(settings),
             witness=witness,
@@ -48,6 +49,7 @@ def open_hsm(settings: Settings, witness: StoreWitness | None = None) -> Hsm:
     open_token = partial(
         Pkcs11Hsm.open,
         environment=settings.environment,
+        rules=purse_rules(settings),
         maximum_exposure=exposure,
         sm4=sm4_mechanisms(settings),
     )
@@ -105,6 +107,11 @@ def sm4_mechanisms(settings: Settings) -> Sm4Mechanisms | None:
     hsm = settings.hsm
     numbers = (hsm.pkcs11_sm4_key_type, hsm.pkcs11_sm4_ecb_encrypt_data, hsm.pkcs11_sm4_cbc)
     return Sm4Mechanisms(*numbers) if all(numbers) else None
+
+
+def purse_rules(settings: Settings) -> EPurseRules:
+    """What is not certain about SM4 purses, as this installation has it."""
+    return EPurseRules(Sm4SessionRule(settings.hsm.sm4_session), settings.hsm.sm4_tac_xor)
 
 
 def maximum_exposure(settings: Settings) -> Exposure:
