@@ -62,4 +62,7 @@ def check_generation(stored: int | None, remembered: int) -> None:
     if stored is None and remembered:
         raise KeyStoreDamaged("its file is missing")
     if stored is not None and stored < remembered:
-        raise KeyStoreDamaged(f"it was rolled back to generation {stored}, {remembered} is the last known")
+        raise KeyStoreDamaged(
+            f"it was rolled back to generation {stored}, {remembered} is the last known; "
+            "put the newer one back, or see `ota keys reinstate --help`"
+        )
