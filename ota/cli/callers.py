@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from ota import wiring
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.core.clock import SystemClock
 from ota.core.errors import NotFound
+from ota.core.principal import CallerKind
 from ota.settings import SettingsError
 from ota.store.caller_file import read_callers
-from ota.store.callers import Callers, sealed
+from ota.store.callers import Caller, Callers, sealed
 from ota.store.second_factor import SecondFactors
 
 
@@ -34,8 +36,8 @@ def register(file: Path, **installation: Any) -> None:
     settings = load_settings(**installation)
     codes = wiring.open_codes(settings)
     found = [sealed(each, codes.seal) for each in read_callers(file)]
-    if settings.environment == "production" and (test := [each.id for each in found if each.sandbox]):
-        raise SettingsError(f"{file}: {', '.join(test)}: test keys are refused with environment = production")
+    if settings.environment == "production":
+        _require_real(file, found)
     store = wiring.open_store(settings)
     try:
         for each in found:
@@ -43,6 +45,16 @@ def register(file: Path, **installation: Any) -> None:
     finally:
         store.close()
     click.echo(f"registered: {', '.join(each.id for each in found)}")
+
+
+def _require_real(file: Path, found: Sequence[Caller]) -> None:
+    """Refuse what a sandbox may have: published keys, and callers that may claim any channel's trades as theirs."""
+    if test := [each.id for each in found if each.sandbox]:
+        raise SettingsError(f"{file}: {', '.join(test)}: test keys are refused with environment = production")
+    if unbound := [each.id for each in found if each.kind is not CallerKind.STAFF and each.channels is None]:
+        raise SettingsError(
+            f"{file}: {', '.join(unbound)}: expected channels = [the payment channels whose trades are theirs]"
+        )
 
 
 @callers.command()

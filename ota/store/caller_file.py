@@ -52,8 +52,13 @@ def _caller(table: Table, keys: dict[str, tuple[dict[str, str], bool]]) -> Calle
         roles=table.texts("roles") if kind is CallerKind.STAFF else (),
         otp_secret=table.text("otp_secret") if kind is CallerKind.STAFF else None,
         callback_url=_callback(table, kind),
+        channels=tuple(table.texts("channels")) if _may_pay(kind) and table.has("channels") else None,
         sandbox=test,
     )
+
+
+def _may_pay(kind: CallerKind) -> bool:
+    return kind in (CallerKind.WALLET, CallerKind.TERMINAL)
 
 
 def _callback(table: Table, kind: CallerKind) -> str | None:

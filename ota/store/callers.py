@@ -25,6 +25,7 @@ caller = sa.Table(
     sa.Column("otp_secret", sa.String(64)),  # plain, of earlier versions: `Callers.seal` empties it
     sa.Column("otp_sealed", sa.String(255)),  # only ota.hsm_adapter can read it
     sa.Column("callback_url", sa.String(255)),
+    sa.Column("channels", Json),  # null: any, which production refuses
     sa.Column("disabled", sa.Boolean, nullable=False, default=False),
     sa.Column("sandbox", sa.Boolean, nullable=False, default=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
@@ -45,7 +46,8 @@ caller_key = sa.Table(
 class Caller:
     """One caller; ``keys`` maps a key id to a public JWK. The second factor's secret is sealed, and never printed.
 
-    ``callback_url`` is where a wallet's server listens to the platform (PROTOCOL.md); None: it does not.
+    ``callback_url`` is where a wallet's server listens to the platform (PROTOCOL.md); None: it does not. ``channels`` are the
+    payment channels whose trades it may vouch for; None: any.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Caller:
     roles: tuple[str, ...] = ()
     otp_secret: str | None = field(default=None, repr=False)
     callback_url: str | None = None
+    channels: tuple[str, ...] | None = None
     disabled: bool = False
     sandbox: bool = False
 
@@ -95,6 +98,7 @@ class Callers:
             roles=tuple(row.roles),
             otp_secret=row.otp_sealed or row.otp_secret,
             callback_url=row.callback_url,
+            channels=None if row.channels is None else tuple(row.channels),
             disabled=row.disabled,
             sandbox=row.sandbox,
         )
@@ -142,6 +146,7 @@ def _write_caller(tx: Connection, new: Caller, at: datetime) -> None:
         "otp_sealed": new.otp_secret,
         "otp_secret": None,
         "callback_url": new.callback_url,
+        "channels": None if new.channels is None else list(new.channels),
         "disabled": new.disabled,
         "sandbox": new.sandbox,
     }

@@ -10,12 +10,20 @@ import jwt
 
 from ota.core.errors import Refused
 from ota.core.principal import Principal
-from ota.web.ports import CallerDirectory
+from ota.web.ports import Caller, CallerDirectory
 
 PAYMENT: Final = "payment+jwt"
 _LONGEST: Final = 4096
 _HEADER: Final = frozenset({"alg", "kid", "typ"})
 _REQUIRED: Final = ["iss", "aud", "iat"]
+
+
+class ChannelNotYours(Refused):
+    """A caller vouches for a trade of a channel that is not among its own: it could claim what others were paid by."""
+
+    code = "channel_not_yours"
+    english = "This caller is not registered for the payment channel of this trade."
+    chinese = "该调用方未登记此支付渠道。"
 
 
 class SignatureWrong(Refused):
@@ -35,21 +43,25 @@ class SignedFacts:
     type_: str = PAYMENT
 
     def read(self, caller: Principal, signed: str) -> Mapping[str, object]:
-        """The claims that the caller signed; raises SignatureWrong."""
+        """The claims that the caller signed; raises SignatureWrong, ChannelNotYours."""
         if len(signed) > _LONGEST:
+            raise SignatureWrong
+        known = self.callers.find(caller.id)
+        if known is None or known.disabled:
             raise SignatureWrong
         try:
             header = jwt.get_unverified_header(signed)
-            claims = self._verified(signed, self._key(caller, header))
+            claims = self._verified(signed, self._key(known, header))
         except (jwt.PyJWTError, KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise SignatureWrong from error
         if claims["iss"] != caller.id:
             raise SignatureWrong
+        if known.channels is not None and claims.get("channel") not in known.channels:
+            raise ChannelNotYours
         return claims
 
-    def _key(self, caller: Principal, header: Mapping[str, Any]) -> Mapping[str, str]:
-        known = self.callers.find(caller.id)
-        if known is None or known.disabled or not header.keys() <= _HEADER:
+    def _key(self, known: Caller, header: Mapping[str, Any]) -> Mapping[str, str]:
+        if not header.keys() <= _HEADER:
             raise SignatureWrong
         if header.get("alg") != "ES256" or header.get("typ") != self.type_:
             raise SignatureWrong

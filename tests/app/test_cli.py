@@ -135,6 +135,7 @@ def test_callers_are_registered_and_disabled(tmp_path: Path) -> None:
         (('city = "6040"', 'city = "604"'), "city: expected a clearing area code"),
         (('kind = "staff"', 'kind = "boss"'), "kind: expected one of"),
         (('wallet = "sandbox-wallet"', 'walet = "x"'), "caller[0].wallet"),
+        (('wallet = "sandbox-wallet"', 'wallet = "x"\nchannels = "alipay"'), "caller[0].channels"),
     ],
 )
 def test_a_wrong_file_of_callers_is_told(tmp_path: Path, change: tuple[str, str], expected: str) -> None:
@@ -174,6 +175,23 @@ def test_test_keys_cannot_be_registered_in_production(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "sandbox-clerk, sandbox-supervisor, sandbox-terminal-chaozhou" in result.output
     assert "test keys are refused" in result.output
+
+
+def test_production_binds_callers_that_take_payments_to_their_channels(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "callers.toml"
+    published = (CONFIG / "sandbox" / "callers.toml").read_text().replace("test = true\n", "")
+    file.write_text(published.replace('wallet = "sandbox-wallet"', 'wallet = "x"\nchannels = ["alipay"]'))
+    settings = production(tmp_path, **{"database.url": postgres_url})
+    monkeypatch.setattr(sys.modules["ota.cli.callers"], "load_settings", lambda **_: settings)
+
+    result = ota("callers", "register", file, "--data", tmp_path)
+
+    assert result.exit_code == 1
+    assert "sandbox-wallet-2" in result.output
+    assert "sandbox-clerk" not in result.output
+    assert "expected channels = [" in result.output
 
 
 def test_production_does_not_start_on_a_database_with_published_callers(

@@ -20,6 +20,7 @@ JWK = {"kty": "EC", "crv": "P-256", "x": "a", "y": "b"}
 TERMINAL = Caller(
     "gate-7", CallerKind.TERMINAL, {"k1": JWK}, CityCode("5880"), TerminalNumber("588000000007")
 )
+WALLET = Caller("wallet", CallerKind.WALLET, {"k1": JWK}, wallet="a wallet", channels=("alipay", "wechat"))
 CLERK = Caller("clerk", CallerKind.STAFF, {"k1": JWK}, roles=("agent",), otp_secret="SECRET", sandbox=True)
 
 
@@ -33,7 +34,7 @@ def guard(store: Store, clock: SetClock) -> ReplayGuard:
     return ReplayGuard(store, clock)
 
 
-@pytest.mark.parametrize("one", [TERMINAL, CLERK], ids=lambda one: one.id)
+@pytest.mark.parametrize("one", [TERMINAL, WALLET, CLERK], ids=lambda one: one.id)
 def test_a_caller_is_found_as_it_was_registered(callers: Callers, clock: SetClock, one: Caller) -> None:
     callers.register(one, clock.now())
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ota.core.principal import CallerKind, Principal
 from ota.store.callers import Caller
-from ota.web.signed_facts import PAYMENT, SignatureWrong, SignedFacts
+from ota.web.signed_facts import PAYMENT, ChannelNotYours, SignatureWrong, SignedFacts
 from tests.web.platform import AUDIENCE, TestKey
 
 OWN, OTHER = TestKey("k1"), TestKey("k1")
@@ -61,6 +61,16 @@ def test_a_fact_stays_true_however_late_it_comes() -> None:
     late = CLAIMS | {"iat": 1, "exp": 2, "nbf": 99999999999}
 
     assert facts().read(WALLET, signed(late)) == late
+
+
+def test_a_caller_vouches_for_trades_of_its_own_channels_only() -> None:
+    bound = facts(replace(REGISTERED, channels=("alipay",)))
+    own = CLAIMS | {"channel": "alipay"}
+
+    assert bound.read(WALLET, signed(own)) == own
+    for claims in (CLAIMS, CLAIMS | {"channel": "wechat"}, CLAIMS | {"channel": ["alipay"]}):
+        with pytest.raises(ChannelNotYours):
+            bound.read(WALLET, signed(claims))
 
 
 def test_a_caller_that_rotates_its_keys_signs_with_either() -> None:
