@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,23 @@ def test_the_last_line_is_one_object_and_the_same_again() -> None:
     assert (figures["seeds"], figures["orders"]) == (2, 6)
     assert (figures["lost_fen"], figures["doubled_fen"], figures["not_converged"]) == (0, 0, 0)
     assert _last_line(again) == figures
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "77"])
+def test_another_process_finds_the_same(hash_seed: str) -> None:
+    campaign = Campaign(seeds=1, orders=4, first=8)
+    command = [sys.executable, "-c", "from ota.sandbox.cli import main; main()", "simulate", "--json"]
+    options = ["--seeds", "1", "--orders", "4", "--seed", "8"]
+
+    alone = subprocess.run(
+        [*command, *options],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert json.loads(alone.stdout.splitlines()[-1]) == simulate(campaign).to_json()
 
 
 def test_several_processes_find_the_same() -> None:
@@ -81,6 +101,14 @@ def test_a_missing_configuration_is_said_plainly(monkeypatch: pytest.MonkeyPatch
 
     assert result.exit_code == 1
     assert "base.toml" in result.output
+
+
+def test_a_database_that_is_not_there_is_said_plainly() -> None:
+    result = _simulate("--seeds", "1", "--database", "postgresql+psycopg://nobody@127.0.0.1:9/nothing")
+
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert "Error: (psycopg.OperationalError) connection failed" in result.output
 
 
 def test_a_sqlite_file_serves_as_well(tmp_path: Path) -> None:

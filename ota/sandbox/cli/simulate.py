@@ -41,10 +41,17 @@ def simulate(  # noqa: PLR0913, PLR0917  one argument per option
     ota-sandbox simulate --seeds 200 --orders 20 --json
     ota-sandbox simulate --seeds 200 --mutant balance-comparison
 
-    Exit code 1 on any broken promise, with the seed and the shortest trace that was found. With --database the user
-    of the URL must be allowed to create databases: two are made beside it and dropped again.
+    A broken promise is told with its seed and the shortest trace that was found: --seed N --seeds 1 shows it again.
+    With --database the user of the URL must be allowed to create databases: two are made beside it and dropped again.
+
+    \b
+    Exit codes: 0  every promise was kept; with --mutant: the wrong rule was not found
+                1  a promise was broken; with --mutant: the wrong rule was found; or no configuration, no database
+                2  an option is wrong
     """  # noqa: D301  \b keeps click from joining the lines
     # The whole platform is behind these: other commands need not wait for them.
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
     from ota.sandbox.simulation import telling  # noqa: PLC0415
     from ota.sandbox.simulation.campaign import Campaign  # noqa: PLC0415
     from ota.sandbox.simulation.mutants import MUTANTS  # noqa: PLC0415
@@ -58,8 +65,8 @@ def simulate(  # noqa: PLR0913, PLR0917  one argument per option
     campaign = Campaign(seeds, orders, first, url, mutant)
     try:
         total = telling.run_with_progress(campaign, min(jobs or _cores(), seeds))
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from error
+    except (SettingsError, SQLAlchemyError) as error:
+        raise click.ClickException(str(error).splitlines()[0]) from error
     telling.tell_result(campaign, total)
     if as_json:
         click.echo(json.dumps(total.to_json()))

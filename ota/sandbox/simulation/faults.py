@@ -153,7 +153,8 @@ class Scenario:
 
     ``orders`` are the numbers of the orders that are placed; ``route`` sends all customers one way. ``faults`` None
     lets the seed choose its own subset (swarm testing); ``spared`` are strikes that do not happen although the dice
-    say so; ``forced`` replaces the dice: these strikes happen and no others.
+    say so; ``forced`` replaces the dice: these strikes happen and no others. ``pace`` is how much more often than
+    usual faults strike; None lets the seed choose.
     """
 
     seed: int
@@ -162,6 +163,7 @@ class Scenario:
     spared: frozenset[Strike] = frozenset()
     forced: frozenset[Strike] | None = None
     route: Route | None = None
+    pace: float | None = None
 
     @property
     def enabled(self) -> frozenset[Fault]:
@@ -174,7 +176,7 @@ class Scenario:
     @property
     def intensity(self) -> float:
         """How much rarer or more frequent than usual faults are."""
-        return Random(f"{self.seed} intensity").choice(_INTENSITIES)
+        return self.pace or Random(f"{self.seed} intensity").choice(_INTENSITIES)
 
 
 @dataclass
