@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from ota.events.jobs import TELL_WALLET
+from ota.events.jobs import RESUME_FEED, TELL_WALLET
 from ota.events.models import wallet_delivery, wallet_event, wallet_feed
 from ota.events.states import DELIVERY, DeliveryEvent, DeliveryState
 from ota.store import history, outbox
@@ -21,6 +21,8 @@ from ota.store.inserts import insert_or_skip
 
 _D, _E = wallet_delivery.c, wallet_event.c
 _THEIRS = _D.event_row == _E.row
+
+_PARKED: Final = "server_left_alone"
 
 _PLACED_LATE: Final = timedelta(hours=1)
 """How far back the sweep looks for events without a place: their jobs are in the outbox, which loses none."""
@@ -34,6 +36,10 @@ class Feed:
     position: int
     failures: int
     paused_until: datetime | None
+
+    def is_paused(self, now: datetime) -> bool:
+        """Whether the server is left alone now."""
+        return self.paused_until is not None and self.paused_until > now
 
     def keep(self, tx: Connection) -> None:
         """Write it back."""
@@ -90,13 +96,18 @@ class Delivery:
     def claim(self, tx: Connection, until: datetime) -> None:
         """Note that a try begins, before it does: nobody else begins one until then."""
         change = wallet_delivery.update().where(_D.event_row == self.row)
-        tx.execute(change.values(tries=self.tries + 1, sending_until=until))
+        tx.execute(change.values(tries=self.tries + 1, sending_until=until, last_error=None))
+
+    def park(self, tx: Connection, now: datetime) -> None:
+        """Let it wait without a job, behind those that wait so already: `RESUME_FEED` calls for it."""
+        change = wallet_delivery.update().where(_D.event_row == self.row)
+        tx.execute(change.values(due_at=now, sending_until=None, last_error=_PARKED))
 
     def look_after(self, tx: Connection, due_at: datetime, why: str | None = None) -> None:
         """Promise that its turn comes again."""
         change = wallet_delivery.update().where(_D.event_row == self.row)
-        reason = {} if why is None else {"last_error": why, "sending_until": None}
-        tx.execute(change.values(due_at=due_at, **reason))
+        reason = {} if why is None else {"sending_until": None}
+        tx.execute(change.values(due_at=due_at, last_error=why, **reason))
         outbox.stage(tx, TELL_WALLET, self.event_id, due_at=due_at)
 
 
@@ -172,9 +183,27 @@ def next_of_card(tx: Connection, caller_id: str, card_no: str) -> Delivery | Non
     return _delivery(row) if row is not None else None
 
 
+def wake(tx: Connection, caller_id: str, now: datetime, limit: int) -> None:
+    """Call for the first of the events that wait without a job."""
+    query = _query().where(
+        _D.caller_id == caller_id, _D.state == DeliveryState.WAITING, _D.last_error == _PARKED
+    )
+    for row in tx.execute(query.order_by(_D.due_at, _D.position).limit(limit)).all():
+        _delivery(row).look_after(tx, now)
+
+
+def too_old(tx: Connection, caller_id: str, before: datetime, limit: int) -> list[Delivery]:
+    """What has waited since before a moment, in order."""
+    query = _query().where(
+        _D.caller_id == caller_id, _D.state == DeliveryState.WAITING, _D.waiting_since <= before
+    )
+    return [_delivery(row) for row in tx.execute(query.order_by(_D.position).limit(limit))]
+
+
 def arm_again(tx: Connection, caller_id: str, now: datetime) -> int:
     """Begin again with what was given up of a wallet's events, oldest first; returns how many there are."""
     replace(lock_feed(tx, caller_id), failures=0, paused_until=None).keep(tx)
+    outbox.stage(tx, RESUME_FEED, caller_id, due_at=now)
     query = _query().where(_D.caller_id == caller_id, _D.state == DeliveryState.GIVEN_UP)
     found = [_delivery(row) for row in tx.execute(query.order_by(_D.position))]
     for each in found:

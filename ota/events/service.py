@@ -22,7 +22,9 @@ from ota.events import deliveries, feed
 from ota.events.callback import Unheard
 from ota.events.deliveries import Delivery, Feed
 from ota.events.feed import Event
+from ota.events.jobs import RESUME_FEED
 from ota.events.states import DeliveryEvent, DeliveryState
+from ota.store import outbox
 from ota.store.phases import Store
 
 _log = logging.getLogger(__name__)
@@ -38,9 +40,11 @@ SWEPT: Final = 200
 _FIRST_PAUSE: Final = timedelta(seconds=2)
 _LONGEST_PAUSE: Final = timedelta(hours=1)
 _LONGEST_SILENCE: Final = timedelta(minutes=5)
-_SLOW_S: Final = 1.0
-_REST: Final = 4
-"""A slow server rests four times as long as it took: it gets a fifth of one worker's time at most."""
+_SLOW: Final = timedelta(seconds=0.25)
+"""A server that takes longer rests for as long as it took: it gets half of one worker's time at most."""
+
+_WOKEN: Final = 2
+"""How many of those that waited follow an event that was taken: a server that is back gets more and more at once."""
 
 _OVERLOADED: Final = frozenset({429, 502, 503, 504})
 """Answers that are about the server and not about the event."""
@@ -91,6 +95,18 @@ class Deliveries:
         with self._store.begin() as tx:
             self._take(tx, event, heard)
 
+    def resume(self, caller_id: str) -> None:
+        """The job: go on with what waited while a wallet's server was left alone; one event finds out how it is."""
+        now = self._clock.now()
+        with self._store.begin() as tx:
+            place = deliveries.lock_feed(tx, caller_id)
+            if place.is_paused(now):
+                return  # whoever paused it since has staged this job, too
+            if place.failures:
+                for each in deliveries.too_old(tx, caller_id, now - self._give_up_after, SWEPT):
+                    self._end(tx, each, DeliveryEvent.GIVEN_UP, now, "server_silent")
+            deliveries.wake(tx, caller_id, now, 1)
+
     def sweep(self) -> int:
         """Call for events whose jobs have died; returns how many."""
         now = self._clock.now()
@@ -114,22 +130,19 @@ class Deliveries:
             return None  # whoever ends the one before it calls for this one
         if not reachable:
             self._end(tx, mine, DeliveryEvent.NO_ADDRESS, now)
+            deliveries.wake(tx, caller_id, now, _WOKEN)
             return None
-        wait_until = max(mine.due_at, mine.sending_until or now, place.paused_until or now)
+        wait_until = max(mine.due_at, mine.sending_until or now)
         if wait_until > now:
-            self._wait(tx, place, mine, wait_until, now)
+            mine.look_after(tx, wait_until + _spread(mine, _FIRST_PAUSE))
+            return None
+        if place.is_paused(now):
+            mine.park(tx, now)
             return None
         mine.claim(tx, now + IN_FLIGHT)
         if place.failures:  # this one finds out whether the server is back; the others wait for it
             replace(place, paused_until=now + IN_FLIGHT).keep(tx)
         return feed.get(tx, event_id)
-
-    def _wait(self, tx: Connection, place: Feed, mine: Delivery, until: datetime, now: datetime) -> None:
-        """Come again later; what waits for a dead server for too long is given up without another try."""
-        if place.failures and self._is_too_old(mine, now):
-            self._end(tx, mine, DeliveryEvent.GIVEN_UP, now, "server_silent")
-        else:
-            mine.look_after(tx, until + _spread(mine, _FIRST_PAUSE))
 
     def _send(self, event: Event) -> Heard:
         began = time.monotonic()
@@ -146,6 +159,10 @@ class Deliveries:
         now = self._clock.now()
         place = _after(deliveries.lock_feed(tx, event.news.caller_id), heard, now)
         place.keep(tx)
+        if place.paused_until is not None:
+            outbox.stage(tx, RESUME_FEED, place.caller_id, due_at=place.paused_until)
+        else:
+            deliveries.wake(tx, place.caller_id, now, _WOKEN)
         mine = deliveries.get(tx, event.id)
         if mine.state is not DeliveryState.WAITING:
             return
@@ -157,8 +174,11 @@ class Deliveries:
             _log.error("event %s is given up after %d tries", event.id, mine.tries)
             self._end(tx, mine, DeliveryEvent.GIVEN_UP, now, heard.error)
             return
-        due_at = place.paused_until or now + _pause(mine.tries, _LONGEST_PAUSE)
-        mine.look_after(tx, due_at + _spread(mine, due_at - now), heard.error)
+        if heard.server_fails:  # the event is not to blame: it goes on as soon as the server does
+            mine.park(tx, now)
+            return
+        pause = _pause(mine.tries, _LONGEST_PAUSE)
+        mine.look_after(tx, now + pause + _spread(mine, pause), heard.error)
 
     def _end(
         self, tx: Connection, mine: Delivery, event: DeliveryEvent, now: datetime, why: str | None = None
@@ -191,8 +211,7 @@ def _after(place: Feed, heard: Heard, now: datetime) -> Feed:
     if heard.server_fails:
         failures = place.failures + 1
         return replace(place, failures=failures, paused_until=now + _pause(failures, _LONGEST_SILENCE))
-    slow = heard.took.total_seconds() > _SLOW_S
-    return replace(place, failures=0, paused_until=now + heard.took * _REST if slow else None)
+    return replace(place, failures=0, paused_until=now + heard.took if heard.took > _SLOW else None)
 
 
 def _pause(tries: int, longest: timedelta) -> timedelta:

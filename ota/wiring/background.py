@@ -9,7 +9,7 @@ from functools import partial
 from ota.city_hosts.jobs import TELL_CITY_HOST
 from ota.city_hosts.news import HostNews
 from ota.core.clock import Clock
-from ota.events.jobs import TELL_WALLET
+from ota.events.jobs import RESUME_FEED, TELL_WALLET
 from ota.events.report import delays
 from ota.events.service import Deliveries
 from ota.ledger import calendar
@@ -31,6 +31,7 @@ def handlers(loads: Loads, refunds: Refunds, webhooks: Deliveries, news: HostNew
         SETTLE_SILENT_LOAD: lambda attempt: _settle_silent_load(loads, attempt),
         SEND_REFUND: refunds.send,
         TELL_WALLET: webhooks.tell,
+        RESUME_FEED: webhooks.resume,
         TELL_CITY_HOST: lambda load: news.deliver(load, loads.confirm),
     }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -10,11 +12,12 @@ from typing import Any
 import pytest
 
 from ota.core.errors import NotFound
-from ota.events.jobs import TELL_WALLET
+from ota.events.jobs import RESUME_FEED, TELL_WALLET
 from ota.events.report import delays
 from ota.events.service import FORGOTTEN, IN_FLIGHT
 from ota.store import outbox
 from ota.store.runner import JobRunner
+from ota.topup.jobs import SEND_REFUND
 from tests.events.wallets import CARD, DAYS, OTHER, Post, Wallets
 from tests.platform import Platform, number
 
@@ -166,18 +169,82 @@ def test_a_server_that_says_that_it_is_overloaded_is_left_alone(post: Post, stat
     assert post.wallets.kinds == ["first"]
 
 
-def test_a_slow_server_gets_a_fifth_of_the_time(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    passed = iter((0.0, 2.0, 2.0, 2.1))
-    monkeypatch.setattr("ota.events.service.time.monotonic", lambda: next(passed))
-    post.write("slow")
-    post.write("apart", OTHER)
+@dataclass
+class Slow:
+    """A wallet's server that takes its time: the platform's clock and the stop-watch move with it."""
 
-    post.run()
-    rested = post.wallets.kinds == ["slow"]
-    post.wait(timedelta(seconds=11))
+    platform: Platform
+    takes_s: float
+    passed_s: float = 0.0
+    jobs: int = 0
 
-    assert rested
-    assert post.wallets.kinds == ["slow", "apart"]
+    def monotonic(self) -> float:
+        return self.passed_s
+
+    def spend(self, seconds: float) -> None:
+        self.passed_s += seconds
+        self.platform.clock.advance(seconds=seconds)
+
+    def answer(self, *_: object) -> int:
+        self.spend(self.takes_s)
+        return 204
+
+
+@pytest.mark.parametrize("takes_s", [0.3, 0.95, 2.0])
+def test_a_slow_server_does_not_keep_the_worker_from_others(
+    post: Post, monkeypatch: pytest.MonkeyPatch, takes_s: float
+) -> None:
+    slow = Slow(post.platform, takes_s)
+    monkeypatch.setattr("ota.events.service.time", slow)
+    post.wallets.says = slow.answer
+    store, clock = post.platform.built.store, post.platform.clock
+    start, waited = clock.now(), list[timedelta]()
+    for count in range(40):
+        post.write(f"event {count}", number(1000 + count))
+    with store.begin() as tx:
+        outbox.stage(tx, SEND_REFUND, "ref_x", due_at=start + timedelta(milliseconds=1))
+    deliver = post.deliveries()
+
+    def counted(job: Callable[[str], None]) -> Callable[[str], None]:
+        def run(subject: str) -> None:
+            slow.jobs += 1
+            slow.spend(0.003)  # what a job costs at least
+            job(subject)
+
+        return run
+
+    runner = JobRunner(
+        store,
+        clock,
+        {
+            TELL_WALLET: counted(deliver.tell),
+            RESUME_FEED: counted(deliver.resume),
+            SEND_REFUND: lambda _refund: waited.append(clock.now() - start),
+        },
+    )
+    while len(post.wallets.heard) < 40 and clock.now() - start < timedelta(minutes=10):
+        if not runner.run_due():
+            slow.spend(0.5)
+
+    assert len(post.wallets.heard) == 40
+    assert waited[0] < timedelta(seconds=10)
+    assert slow.jobs <= 4 * 40
+
+
+def test_a_dead_server_costs_few_jobs_and_its_events_go_when_it_is_back(post: Post) -> None:
+    post.wallets.says = lambda *_: None
+    for count in range(30):
+        post.write(f"event {count}", number(1000 + count))
+
+    jobs = post.run() + sum(post.wait(timedelta(minutes=1)) for _ in range(30))
+    tries = len(post.wallets.heard)
+    post.wallets.says = refusing()
+    post.platform.clock.moment += A_WHILE
+    post.run(limit=200)
+
+    assert jobs < 100
+    assert tries < 25
+    assert set(post.states().values()) == {"acknowledged"}
 
 
 def test_a_try_that_is_under_way_is_not_made_twice(post: Post) -> None:

@@ -13,7 +13,7 @@ from ota.core.values import CardNumber
 from ota.events import feed
 from ota.events.callback import Unheard
 from ota.events.feed import News
-from ota.events.jobs import TELL_WALLET
+from ota.events.jobs import RESUME_FEED, TELL_WALLET
 from ota.events.service import Deliveries
 from ota.store.outbox import outbox
 from tests.platform import Platform, number
@@ -78,12 +78,12 @@ class Post:
                 due = tx.execute(self._due().limit(1)).one_or_none()
             if due is None:
                 return done
-            deliver.tell(due.subject_id)
+            {TELL_WALLET: deliver.tell, RESUME_FEED: deliver.resume}[due.job](due.subject_id)
             self.platform.change("DELETE FROM outbox WHERE id = :id", id=due.id)
         raise AssertionError("the jobs call for each other without end")
 
     def _due(self) -> sa.Select[Any]:
-        mine = (outbox.c.job == TELL_WALLET, outbox.c.due_at <= self.platform.clock.now())
+        mine = (outbox.c.job.in_((TELL_WALLET, RESUME_FEED)), outbox.c.due_at <= self.platform.clock.now())
         return sa.select(outbox).where(*mine).order_by(outbox.c.due_at, outbox.c.id)
 
     def wait(self, pause: timedelta) -> int:
