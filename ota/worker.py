@@ -30,6 +30,7 @@ _RETRY = Retry(max=2)
 _RESULT_LIFE_S = 0  # the outcome is in the database
 _FAILURE_LIFE_S = 24 * 3600
 _LONGEST_PAUSE_S = 30.0
+_LONGEST_WAIT_FOR_REDIS_S = 4.0
 
 
 def run(name: str, subject_id: str) -> None:
@@ -82,6 +83,9 @@ class _Listener(SimpleWorker):
 
     ended: threading.Event
     """Set when a signal told it to end."""
+
+    # RQ doubles its pause with every loss of Redis since the last job, up to a minute: a queue that is back would wait.
+    max_connection_wait_time = _LONGEST_WAIT_FOR_REDIS_S
 
     def handle_warm_shutdown_request(self) -> None:
         """Called by RQ's signal handler before anything else, so also while Redis is away."""

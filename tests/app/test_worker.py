@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
@@ -169,6 +170,26 @@ def test_a_worker_that_lost_its_queue_begins_again(
 
     assert handled.subjects == ["a1"]
     assert len(begun) == 2
+
+
+def test_a_queue_that_is_back_is_heard_within_seconds_however_often_it_went(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    with Redis.from_url(redis_url) as connection:
+        listener = worker._listener(Queue(worker.QUEUE, connection=connection), threading.Event())
+        lost = iter([True] * 20)
+
+        def dequeue(*_: object, **__: object) -> None:
+            if next(lost, False):
+                raise RedisConnectionError
+
+        monkeypatch.setattr("rq.worker.base.time.sleep", pauses.append)
+        monkeypatch.setattr(listener.queue_class, "dequeue_any", dequeue)
+        listener.dequeue_job_and_maintain_ttl(1)
+
+    assert len(pauses) == 20
+    assert max(pauses) <= 5
 
 
 def test_a_signal_ends_a_worker_also_while_its_queue_is_away(
