@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tools.services.process import Process
+from tools.services.process import Process, wait_until
 
 _POLL_S: Final = 0.05
 _BETWEEN_STARTS_S: Final = 0.25
+_DEATH_S: Final = 5.0
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -81,9 +82,12 @@ class Program(ABC):
         with self._lock:
             self._hits += 1
             self.miss(why)
+            victims = [Process.of(pid) for pid in pids]
             for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+            # On a busy machine a process lives on for a moment, and might be taken for one that is back.
+            wait_until(lambda: not any(victim.alive for victim in victims), _DEATH_S)
 
     def miss(self, why: str) -> None:
         """Expect it to be away: something was done to it."""
