@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -192,3 +193,38 @@ def test_a_request_that_fails_gives_its_slot_back(crowded: Platform) -> None:
 
     assert (refusals, strangers) == ([400] * 3, [401] * 3)
     assert crowded.get("/v1/topups?card_no=" + CARD).status_code == 200
+
+
+class Endless(BytesIO):
+    """A body of which the beginning came, and the rest does not."""
+
+    def __init__(self) -> None:
+        super().__init__(bytes(100))  # what its length is told to be
+        self.asked, self.given_up = threading.Event(), threading.Event()
+
+    def read(self, _size: int | None = -1, /) -> bytes:
+        self.asked.set()
+        self.given_up.wait(30)
+        return b""
+
+    def readinto(self, _buffer: Any, /) -> int:
+        self.read()
+        return 0
+
+
+def test_a_body_that_never_comes_keeps_nobody_out(crowded: Platform) -> None:
+    crowded.__dict__["app"] = create_app(crowded.built, Gate(Room(working=1, reserved=0, waiting_orders=0)))
+    body = Endless()
+
+    def post_slowly() -> int:
+        client = crowded.app.test_client()
+        return client.post("/v1/topups", input_stream=body, content_length=100).status_code
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(post_slowly)
+        was_asked = body.asked.wait(10)
+        others = crowded.get(f"/v1/topups?card_no={CARD}").status_code
+        body.given_up.set()
+        status = slow.result(30)
+
+    assert (was_asked, others, status) == (True, 200, 400)
