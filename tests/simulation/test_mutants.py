@@ -27,7 +27,7 @@ PROVOKED_BY: Final[Mapping[str, frozenset[Fault]]] = {
     ),
     "mac2-before-commit": frozenset(),
     "tac-unchecked": frozenset({Fault.FALSE_SUCCESS}),
-    "card-lock-removed": frozenset({Fault.STALL, Fault.SECOND_TERMINAL, Fault.SECOND_PHONE}),
+    "card-lock-removed": frozenset({Fault.HSM_SLOW, Fault.SECOND_TERMINAL, Fault.SECOND_PHONE}),
     "posting-not-unique": frozenset({Fault.NOTICE_TWICE}),
     "notice-amount-unchecked": frozenset({Fault.AMOUNT_WRONG}),
     "yuan-as-float": frozenset(),

@@ -19,6 +19,8 @@ from ota.sandbox.simulation.faults import Fault, Luck
 from ota.store.phases import Store
 
 _STALL_S: Final = (0.5, 20.0)
+_SLOW_S: Final = (5.0, 40.0)
+"""Longer than callers wait before they ask again."""
 
 
 class Killed(BaseException):
@@ -74,6 +76,9 @@ class Moments:
     def before_hsm(self) -> None:
         """The HSM is about to be asked."""
         self._let_others_go_on()
+        if self._strikes(Fault.HSM_SLOW):
+            self._others.go_on(self._seconds(_SLOW_S))
+            self._stay_alive()
         if self._strikes(Fault.HSM_DOWN):
             raise HsmUnavailable
 
@@ -99,8 +104,11 @@ class Moments:
         if self._strikes(Fault.RACE):
             self._others.overtake()
         if self._strikes(Fault.STALL):
-            self._others.go_on(self.luck.choice.uniform(*_STALL_S) if self.luck else 0.0)
+            self._others.go_on(self._seconds(_STALL_S))
         self._stay_alive()
+
+    def _seconds(self, between: tuple[float, float]) -> float:
+        return self.luck.choice.uniform(*between) if self.luck is not None else 0.0
 
     def _stay_alive(self) -> None:
         if not self.alive:

@@ -18,7 +18,7 @@ Begin = Callable[[Steps[object], float], None]
 """Lets an actor begin after so many seconds."""
 
 _DEAREST_FARE_FEN = 1500
-_LATEST_S = 60.0
+_LATEST_S = 30.0
 
 
 @dataclass

@@ -24,7 +24,7 @@ _POPULARITY: Final = (8, 6, 8, 3)
 """Of the routes, in the order in which they are declared."""
 _VISITS: Final = 4
 _LONGEST_PAUSE_S: Final = 900.0
-_WITHIN_S: Final = 3600.0
+_WITHIN_S: Final = 1200.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class Fault(StrEnum):
     JOB_LATE = "job_late"
     KEY_ROTATED = "key_rotated"
 
+    HSM_SLOW = "hsm_slow"
     HSM_DOWN = "hsm_down"
     HSM_ANSWER_LOST = "hsm_answer_lost"
 
@@ -98,12 +99,17 @@ RATES: Final[Mapping[Fault, float]] = dict.fromkeys(Fault, _SOMETIMES) | {
     Fault.HSM_DOWN: _RARELY,
     Fault.HSM_ANSWER_LOST: _RARELY,
     Fault.RACE: _OFTEN,
-    Fault.STALL: _RARELY,
+    Fault.STALL: 0.05,
+    Fault.FALSE_SUCCESS: _OFTEN,
     Fault.PURCHASE: _NOW_AND_THEN,
     Fault.SECOND_TERMINAL: _NOW_AND_THEN,
     Fault.SECOND_PHONE: _NOW_AND_THEN,
     Fault.NOTICE_LATE: _OFTEN,
     Fault.NOTICE_TWICE: _OFTEN,
+    Fault.NOTICE_FORGED: _OFTEN,
+    Fault.AMOUNT_WRONG: _OFTEN,
+    Fault.PAID_TWICE: _OFTEN,
+    Fault.TRADE_REUSED: _OFTEN,
     Fault.CARD_REFUSES: _RARELY,
     Fault.ELEMENT_REFUSES: _RARELY,
     Fault.ELEMENT_FULL: _NOW_AND_THEN,

@@ -155,7 +155,7 @@ class World:
                     return
             process = next((each for each in self.processes if each.alive and not each.busy), None)
             if process is not None and self.wire.arrived and not luck.strikes(Fault.JOB_LATE):
-                self._run_jobs(process, luck, sweep=number % _SWEEP_EVERY == 0)
+                self._run_jobs(process, luck, sweep=number % _SWEEP_EVERY == 0 or rounds_alone == 1)
             yield Pause(luck.choice.uniform(20, 90))
 
     def _run_jobs(self, process: Process, luck: Luck, *, sweep: bool) -> None:
