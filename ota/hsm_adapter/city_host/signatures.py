@@ -154,7 +154,10 @@ def _check_content(about: SignatureInput, headers: Mapping[str, str], body: byte
     """Check digest and dates of a message whose signature holds; the moment it was made."""
     if not compare_digest(_header(headers, "content-digest").encode(), content_digest(body).encode()):
         raise MessageSignatureWrong("the body is another one")
-    created = datetime.fromtimestamp(about.created, UTC)
+    try:
+        created = datetime.fromtimestamp(about.created, UTC)
+    except (ValueError, OverflowError, OSError):  # outside the calendar, or the machine's own
+        raise MessageSignatureWrong("too old, or from the future") from None
     if max(abs(now - created), abs(now - _date(headers))) > TOLERANCE:
         raise MessageSignatureWrong("too old, or from the future")
     return created

@@ -136,6 +136,14 @@ def test_a_request_of_another_time_is_refused(seconds: int) -> None:
         verify_request(request, KEYS, NOW + timedelta(seconds=seconds))
 
 
+@pytest.mark.parametrize("created", [999_999_999_999, 253_402_300_800])
+def test_a_request_from_beyond_the_calendar_is_refused_even_when_signed(created: int) -> None:
+    with pytest.raises(MessageSignatureWrong) as wrong:
+        verify_request(signed_by_hand(f';created={created};keyid="province-1"{NONCE}'), KEYS, NOW)
+
+    assert wrong.value.why == "too old, or from the future"
+
+
 @pytest.mark.parametrize(
     ("parameters", "why"),
     [
