@@ -87,7 +87,9 @@ class HostAuthority:
     def verify_tac(self, key: CardKey, load: Load, tac: Mac4) -> None:  # noqa: ARG002  see the class
         """Confirm the load with its TAC; raises TacWrong, or CityHostUnavailable: then the TAC is kept and forwarded."""
         with self._store.read() as tx:
-            asked = hosted.get(tx, self._load_id)
+            asked = hosted.find(tx, self._load_id)
+        if asked is None:  # the process died before the host was asked: no MAC2 ever was
+            raise TacWrong
         if asked.state is HostedState.CONFIRMED and asked.tac == tac:
             return
         if asked.state not in (HostedState.GRANTED, HostedState.CONFIRMED):

@@ -74,6 +74,12 @@ def get(tx: Connection, load_id: str) -> HostedLoad:
     return _load(tx.execute(select(hosted_load).where(hosted_load.c.load_id == load_id)).one())
 
 
+def find(tx: Connection, load_id: str) -> HostedLoad | None:
+    """The load, or None as long as its host has not been asked."""
+    row = tx.execute(select(hosted_load).where(hosted_load.c.load_id == load_id)).one_or_none()
+    return _load(row) if row is not None else None
+
+
 def lock(tx: Connection, load_id: str) -> HostedLoad:
     """The load with its row locked until the phase ends."""
     query = select(hosted_load).where(hosted_load.c.load_id == load_id).with_for_update()

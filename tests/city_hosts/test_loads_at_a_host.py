@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from ota.city_hosts import hosted
 from ota.sandbox.city_host import Fault
 from tests.city_hosts.installation import Card, InProcess, Province
 from tests.elements import balance
-from tests.phone import make_report
+from tests.phone import forging, make_report
 from tests.platform import problem
 
 NO_ANSWER_THAT_COUNTS = [
@@ -398,6 +400,22 @@ def test_a_process_that_dies_between_question_and_answer_asks_what_is_known_firs
     assert (ending["state"], balance(card.element)) == ("done", 5000)
     assert province.host.heard.count("query") == 1
     assert (province.hosted(), len(province.host.loads)) == (["confirmed"], 1)
+
+
+def test_a_process_that_dies_before_it_writes_the_question_down_believes_no_tac(
+    province: Province, card: Card
+) -> None:
+    order_id, phone = province.begin(card)
+    report = phone.run()
+    with patch.object(hosted, "ask", side_effect=Killed), pytest.raises(Killed):
+        phone.hand_in(report)
+    card.element.reset()
+    zeros = forging(card.element, "805A", bytes(8) + b"\x90\x00")  # for a counter that has no proof
+
+    ending = province.open(order_id, card.element, reply=zeros).finish()
+
+    assert (ending["state"], balance(card.element)) == ("done", 5000)
+    assert province.hosted() == ["confirmed"]
 
 
 def test_a_load_that_nobody_comes_back_for_is_withdrawn_after_a_while(province: Province, card: Card) -> None:
