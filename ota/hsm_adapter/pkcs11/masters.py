@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from ota.card.keys import Algorithm, KeyRole
+from ota.card.keys import Algorithm
 from ota.hsm_adapter.errors import KeyUnknown, TestKeysInProduction
 from ota.hsm_adapter.pkcs11 import marks
 from ota.hsm_adapter.pkcs11.attributes import checked_use
@@ -16,7 +16,7 @@ from ota.hsm_adapter.pkcs11.errors import KeyAttributesWeak
 from ota.hsm_adapter.pkcs11.templates import Use
 from ota.hsm_adapter.ports import KeyEntry
 from ota.hsm_adapter.software.ciphers import KCV_LENGTH, block_cipher
-from ota.hsm_adapter.software.published import globalplatform_key, sandbox_master
+from ota.hsm_adapter.software.published import published_keys
 
 if TYPE_CHECKING:
     from ota.hsm_adapter.keys import KeyRef
@@ -95,7 +95,7 @@ def check_block(algorithm: Algorithm) -> bytes:
 
 
 def is_published(token: OpenToken, master: Master) -> bool:
-    """Whether the key is one of the sandbox's or GlobalPlatform's, judged by a whole block and not by its mark."""
+    """Whether the key is one that anybody would try first, judged by a whole block and not by its mark."""
     algorithm = master.entry.ref.algorithm
     block = _block(token, master.handle, master.cipher, master.use, bytes(algorithm.block_length))
     return block in _published_blocks(algorithm)
@@ -103,8 +103,8 @@ def is_published(token: OpenToken, master: Master) -> bool:
 
 @cache
 def _published_blocks(algorithm: Algorithm) -> frozenset[bytes]:
-    keys = (*(sandbox_master(role, algorithm) for role in KeyRole), globalplatform_key(algorithm))
-    return frozenset(block_cipher(algorithm, key).update(bytes(algorithm.block_length)) for key in keys)
+    ciphers = (block_cipher(algorithm, key) for key in published_keys(algorithm))
+    return frozenset(cipher.update(bytes(algorithm.block_length)) for cipher in ciphers)
 
 
 def _block(token: OpenToken, handle: Handle, cipher: TokenCipher, use: Use, block: bytes) -> bytes:

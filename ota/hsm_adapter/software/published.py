@@ -8,6 +8,7 @@ from typing import Final
 
 from ota.card.keys import Algorithm, KeyRole
 from ota.hsm_adapter.software.ciphers import Key
+from ota.hsm_adapter.software.weakness import guessable
 
 _RULE: Final = "OTA SANDBOX TEST KEY {role} {algorithm}"
 
@@ -56,6 +57,14 @@ def globalplatform_key(algorithm: Algorithm) -> bytes:
 def is_published(key: Key) -> bool:
     """Whether everybody may know the key, judged by its first 16 bytes."""
     return bytes(key[:16]) in _known()
+
+
+@cache
+def published_keys(algorithm: Algorithm) -> frozenset[bytes]:
+    """Every key that one would try first, whole: for a token, which shows blocks and no key."""
+    masters = (sandbox_master(role, algorithm) for role in KeyRole)
+    vectors = _VECTORS if algorithm.key_length == len(_VECTORS[0]) else ()
+    return frozenset((*masters, *vectors, globalplatform_key(algorithm), *guessable(algorithm)))
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
 from typing import Final
 
 from ota.card.keys import Algorithm
@@ -32,6 +34,13 @@ def weakness(algorithm: Algorithm, key: Key) -> str | None:
     if left in _WEAK_DES or right in _WEAK_DES:
         return "a weak or semi-weak DES key"
     return None
+
+
+def guessable(algorithm: Algorithm) -> Iterator[bytes]:
+    """The weak keys that are few enough to be tried one by one."""
+    yield from (bytes([value]) * algorithm.key_length for value in range(256))
+    if algorithm is Algorithm.TDES:
+        yield from (left + right for left, right in product(sorted(_WEAK_DES), repeat=2))
 
 
 def _odd_parity(half: bytes) -> bytes:

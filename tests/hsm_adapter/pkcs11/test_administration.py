@@ -127,8 +127,17 @@ def test_marked_keys_are_refused_in_production(provisioned: TokenPlace) -> None:
         Pkcs11Hsm.open(provisioned, environment="production")
 
 
-def test_a_published_key_without_a_mark_is_refused_in_production(fresh: TokenPlace) -> None:
-    published = sandbox_master(KeyRole.LOAD, Algorithm.TDES)
+@pytest.mark.parametrize(
+    "published",
+    [
+        sandbox_master(KeyRole.LOAD, Algorithm.TDES),
+        bytes.fromhex("0123456789ABCDEFFEDCBA9876543210"),
+        b"\x01" * 16,
+        bytes.fromhex("0101010101010101FEFEFEFEFEFEFEFE"),
+    ],
+    ids=["sandbox", "vectors", "one byte", "weak halves"],
+)
+def test_a_published_key_without_a_mark_is_refused_in_production(fresh: TokenPlace, published: bytes) -> None:
     put(fresh, stored_key(TDES, Use.DERIVE, marks.label(LOAD), published))
 
     assert Pkcs11Hsm.open(fresh, environment="sandbox").health().ok
