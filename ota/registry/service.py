@@ -15,7 +15,7 @@ class Cards:
         self._store = store
 
     def get(self, caller: Principal, digits: str) -> Card:
-        """A card of the caller's by its 19 digits; raises NotFound for any other, known or not, or no number at all."""
+        """A card of the caller's, or of the staff member's city, by its 19 digits; raises NotFound for anything else."""
         try:
             number = CardNumber(digits)
         except InvalidValue:
@@ -25,5 +25,7 @@ class Cards:
         if found is None:
             raise NotFound
         if caller.kind is CallerKind.WALLET and found.wallet_id != caller.id:
+            raise NotFound
+        if caller.kind is CallerKind.STAFF and caller.city not in (None, found.city):
             raise NotFound
         return found

@@ -25,52 +25,59 @@ Decision = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
-    """How one action is checked when it is proposed and done when it is approved; both raise what stands against it."""
+    """Whose city an action concerns; how it is checked when it is proposed and done when it is approved.
 
-    check: Callable[[Connection, str], CityCode]
+    The last two raise what stands against it; nobody is told that about a city that is not theirs.
+    """
+
+    city_of: Callable[[Connection, str], CityCode]
+    check: Callable[[Connection, str], None]
     carry_out: Callable[[Connection, str, Decision, str, datetime], object]
 
 
-def _check_refund(tx: Connection, order_id: str) -> CityCode:
+def _city_of_order(tx: Connection, order_id: str) -> CityCode:
+    return orders.get(tx, order_id).city
+
+
+def _city_of_refund(tx: Connection, refund_id: str) -> CityCode:
+    return payments.get(tx, refund_rows.get(tx, refund_id).payment_id).city
+
+
+def _city_of_card(tx: Connection, card_no: str) -> CityCode:
+    return _card(tx, card_no).city
+
+
+def _check_refund(tx: Connection, order_id: str) -> None:
     order = orders.get(tx, order_id)
     if order.state is not TopupState.PAID:
         TOPUP.after(order.state, TopupEvent.REFUND_DECIDED)
     write_offs.require_not_on_the_card(tx, order_id)
-    return order.city
 
 
-def _check_write_off(tx: Connection, order_id: str) -> CityCode:
-    order = orders.get(tx, order_id)
-    TOPUP.after(order.state, TopupEvent.WRITTEN_OFF)
-    return order.city
+def _check_write_off(tx: Connection, order_id: str) -> None:
+    TOPUP.after(orders.get(tx, order_id).state, TopupEvent.WRITTEN_OFF)
 
 
-def _check_confirm(tx: Connection, order_id: str) -> CityCode:
-    order = orders.get(tx, order_id)
-    write_offs.require_in_question(tx, order)
-    return order.city
+def _check_confirm(tx: Connection, order_id: str) -> None:
+    write_offs.require_in_question(tx, orders.get(tx, order_id))
 
 
-def _check_again(tx: Connection, refund_id: str) -> CityCode:
+def _check_again(tx: Connection, refund_id: str) -> None:
     refund = refund_rows.get(tx, refund_id)
     REFUND.after(refund.state, RefundEvent.STARTED_AGAIN)
     payment = payments.get(tx, refund.payment_id)
     if refund_rows.returns_an_order(payment):
         write_offs.require_not_on_the_card(tx, payment.order_id)
-    return payment.city
 
 
-def _check_by_hand(tx: Connection, refund_id: str) -> CityCode:
+def _check_by_hand(tx: Connection, refund_id: str) -> None:
     refund = refund_rows.get(tx, refund_id)
     if refund.state is not RefundState.FAILED:
         REFUND.after(refund.state, RefundEvent.PAID_BY_HAND)
-    return payments.get(tx, refund.payment_id).city
 
 
-def _check_release(tx: Connection, card_no: str) -> CityCode:
-    known = _card(tx, card_no)
-    CARD.after(known.state, CardEvent.RELEASED)
-    return known.city
+def _check_release(tx: Connection, card_no: str) -> None:
+    CARD.after(_card(tx, card_no).state, CardEvent.RELEASED)
 
 
 def _refund(tx: Connection, order_id: str, decision: Decision, actor: str, now: datetime) -> TopupOrder:
@@ -85,12 +92,12 @@ def _confirm(tx: Connection, order_id: str, decision: Decision, actor: str, now:
     return write_offs.confirm_load(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
 
 
-def _again(tx: Connection, refund_id: str, _decision: Decision, actor: str, now: datetime) -> object:
-    return write_offs.refund_again(tx, refund_id, actor, now)
+def _again(tx: Connection, refund_id: str, decision: Decision, actor: str, now: datetime) -> object:
+    return write_offs.refund_again(tx, refund_id, decision, actor, now)
 
 
-def _by_hand(tx: Connection, refund_id: str, _decision: Decision, actor: str, now: datetime) -> object:
-    return write_offs.refund_by_hand(tx, refund_id, actor, now)
+def _by_hand(tx: Connection, refund_id: str, decision: Decision, actor: str, now: datetime) -> object:
+    return write_offs.refund_by_hand(tx, refund_id, decision, actor, now)
 
 
 def _release(tx: Connection, card_no: str, _decision: Decision, actor: str, now: datetime) -> Card:
@@ -106,10 +113,10 @@ def _card(tx: Connection, card_no: str) -> Card:
 
 
 CONDUCT: Final[Mapping[Action, Conduct]] = {
-    Action.REFUND: Conduct(_check_refund, _refund),
-    Action.WRITE_OFF: Conduct(_check_write_off, _write_off),
-    Action.CONFIRM_LOAD: Conduct(_check_confirm, _confirm),
-    Action.REFUND_AGAIN: Conduct(_check_again, _again),
-    Action.REFUND_BY_HAND: Conduct(_check_by_hand, _by_hand),
-    Action.RELEASE_CARD: Conduct(_check_release, _release),
+    Action.REFUND: Conduct(_city_of_order, _check_refund, _refund),
+    Action.WRITE_OFF: Conduct(_city_of_order, _check_write_off, _write_off),
+    Action.CONFIRM_LOAD: Conduct(_city_of_order, _check_confirm, _confirm),
+    Action.REFUND_AGAIN: Conduct(_city_of_refund, _check_again, _again),
+    Action.REFUND_BY_HAND: Conduct(_city_of_refund, _check_by_hand, _by_hand),
+    Action.RELEASE_CARD: Conduct(_city_of_card, _check_release, _release),
 }

@@ -75,8 +75,10 @@ class Decisions:
         """
         now = self._clock.now()
         with self._store.begin() as tx:
-            city = CONDUCT[proposal.action].check(tx, proposal.subject_id)
+            conduct = CONDUCT[proposal.action]
+            city = conduct.city_of(tx, proposal.subject_id)
             decision = _mine(Decision(new_id("dec"), proposal, city, caller.id, now), caller)
+            conduct.check(tx, proposal.subject_id)
             if not _insert(tx, decision):
                 raise DecisionOpen
             _tell(tx, decision, caller.id, "proposed", now)

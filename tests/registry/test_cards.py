@@ -190,9 +190,18 @@ def test_a_card_is_shown_to_its_wallet_and_to_staff(platform: Platform, by: str)
         ("wallet", number(3).digits, (404, "not_found")),
         ("wallet", "310487", (404, "not_found")),
         ("wallet", "3104870300000000٠٠١", (404, "not_found")),
+        ("foshan-supervisor", CARD.digits, (404, "not_found")),
         ("terminal", CARD.digits, (403, "scope_missing")),
     ],
-    ids=["another wallet's", "a strange card", "no card", "short", "other digits", "a terminal"],
+    ids=[
+        "another wallet's",
+        "a strange card",
+        "no card",
+        "short",
+        "other digits",
+        "of another city",
+        "a terminal",
+    ],
 )
 def test_a_card_is_not_shown_to_anybody_else(
     platform: Platform, by: str, number_asked: str, expected: tuple[int, str]

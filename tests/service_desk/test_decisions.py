@@ -506,6 +506,19 @@ def test_a_refund_that_is_done_cannot_be_paid_by_hand(desk: Desk) -> None:
     assert problem(desk.propose(Action.REFUND_BY_HAND, refund_id, proof="cash")) == (409, "not_in_this_state")
 
 
+@pytest.mark.parametrize("action", [Action.WRITE_OFF, Action.CONFIRM_LOAD, Action.RELEASE_CARD])
+def test_staff_of_another_city_are_not_told_how_things_stand(desk: Desk, action: Action) -> None:
+    card_no = desk.platform.issue(desk.element)
+    order_id = desk.platform.order_topup(card_no)["order_id"]
+    subject = card_no if action is Action.RELEASE_CARD else order_id
+    proof = {"proof": "seen"} if action is Action.CONFIRM_LOAD else {}
+
+    refused = desk.propose(action, subject, by="foshan-supervisor", **proof)
+
+    assert problem(refused) == (404, "not_found")
+    assert problem(desk.propose(action, subject, **proof))[0] == 409
+
+
 @pytest.mark.parametrize(
     "changes",
     [
