@@ -8,6 +8,8 @@ import pytest
 from ota.card.keys import Algorithm, KeyRole
 from ota.hsm_adapter.keys import KeyRef
 from ota.hsm_adapter.software import KeyStore
+from ota.hsm_adapter.software.published import published_keys
+from ota.hsm_adapter.software.weakness import guessable
 from ota.hsm_adapter.test_keys import provision_test_keys
 
 
@@ -65,3 +67,12 @@ def test_provisioning_again_changes_nothing(tmp_path: Path) -> None:
 
     assert provision_test_keys(store) == []
     assert store.generation == 1
+
+
+@pytest.mark.parametrize(("algorithm", "count"), [(Algorithm.TDES, 256 + 16 * 16), (Algorithm.AES256, 256)])
+def test_keys_that_are_few_enough_are_all_known(algorithm: Algorithm, count: int) -> None:
+    tried = list(guessable(algorithm))
+
+    assert len(tried) == count
+    assert {len(key) for key in tried} == {algorithm.key_length}
+    assert set(tried) <= published_keys(algorithm)
