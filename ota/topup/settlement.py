@@ -14,9 +14,12 @@ from ota.topup.decision import Verdict
 from ota.topup.errors import CardFrozen, StillUncertain
 from ota.topup.orders import TopupOrder
 from ota.topup.outcome import Stopped
-from ota.topup.states import ATTEMPT, TOPUP, AttemptEvent, AttemptState, TopupEvent
+from ota.topup.states import ATTEMPT, TOPUP, AttemptEvent, AttemptState, TopupEvent, TopupState
 
 Settle = Callable[[Connection, cards.Card, Attempt | None, TopupOrder, int, datetime], Stopped | None]
+
+_SETTLED_BY_PEOPLE: Final = frozenset({TopupState.REFUNDING, TopupState.REFUNDED, TopupState.WRITTEN_OFF})
+"""Money of an order that left it by a decision: whatever its card says then, no contact with the card may fail by it."""
 
 
 def book_loaded(tx: Connection, attempt: Attempt, kind: str, now: datetime) -> TopupOrder:
@@ -38,7 +41,8 @@ def book_loaded(tx: Connection, attempt: Attempt, kind: str, now: datetime) -> T
 
 def _was_given_up(attempt: Attempt, order: TopupOrder, event: TopupEvent) -> bool:
     """Whether two people settled the money before the card could tell; a held order still waits for the card."""
-    return attempt.state is AttemptState.DECIDED and not TOPUP.allows(order.state, event)
+    settled = attempt.state is AttemptState.DECIDED or order.state in _SETTLED_BY_PEOPLE
+    return settled and not TOPUP.allows(order.state, event)
 
 
 def _go_on(

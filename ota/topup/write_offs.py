@@ -111,19 +111,23 @@ def confirm_load(
     return loaded
 
 
-def refund_again(tx: Connection, refund_id: str, actor: str, now: datetime) -> Refund:
+def refund_again(
+    tx: Connection, refund_id: str, decision: Mapping[str, object], actor: str, now: datetime
+) -> Refund:
     """Send a refund that the wallet refused once more, under a new key; raises NotInThisState."""
     failed = _locked(tx, refund_id, now)
-    again = _restarted(tx, failed, actor, now)
+    again = _restarted(tx, failed, decision, actor, now)
     again.look_after(tx, now)
     return again
 
 
-def refund_by_hand(tx: Connection, refund_id: str, actor: str, now: datetime) -> Refund:
+def refund_by_hand(
+    tx: Connection, refund_id: str, decision: Mapping[str, object], actor: str, now: datetime
+) -> Refund:
     """Note that the customer has the money by other means; raises NotInThisState while a sending may be under way."""
     pending = _locked(tx, refund_id, now)
     if pending.state is RefundState.FAILED:
-        pending = _restarted(tx, pending, actor, now)
+        pending = _restarted(tx, pending, decision, actor, now)
     done = pending.step(tx, RefundEvent.PAID_BY_HAND, now, actor)
     payment = payments.get(tx, done.payment_id)
     if refund_rows.returns_an_order(payment):
@@ -156,12 +160,19 @@ def _locked(tx: Connection, refund_id: str, now: datetime) -> Refund:
     return refund_rows.lock(tx, refund_id)
 
 
-def _restarted(tx: Connection, failed: Refund, actor: str, now: datetime) -> Refund:
-    """The next round of a refused refund; its order, which went back to where it was, comes along."""
+def _restarted(
+    tx: Connection, failed: Refund, decision: Mapping[str, object], actor: str, now: datetime
+) -> Refund:
+    """The next round of a refused refund; its order, which went back to where it was, comes along.
+
+    The order may have been loaded since, without a word of how that ended: then people decide about that attempt, too.
+    """
     payment = payments.get(tx, failed.payment_id)
     if refund_rows.returns_an_order(payment):
         order = orders.lock(tx, payment.order_id)
         require_not_on_the_card(tx, order.id)
         decided = TOPUP.allows(order.state, TopupEvent.REFUND_DECIDED)
+        if decided:
+            _set_aside(tx, order, decision, now)
         order.step(tx, TopupEvent.REFUND_DECIDED if decided else TopupEvent.REFUND_STARTED, now)
     return failed.step(tx, RefundEvent.STARTED_AGAIN, now, actor)
