@@ -31,6 +31,7 @@ _RESULT_LIFE_S = 0  # the outcome is in the database
 _FAILURE_LIFE_S = 24 * 3600
 _LONGEST_PAUSE_S = 30.0
 _LONGEST_WAIT_FOR_REDIS_S = 4.0
+_MOST_QUEUED = 50
 
 
 def run(name: str, subject_id: str) -> None:
@@ -101,8 +102,12 @@ class Relay:
         self.queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
 
     def hand_over(self) -> int:
-        """Enqueue what is due now; returns how many. Raises RedisError after giving the rows back."""
-        jobs = self._built.runner.claim(limit=100)
+        """Enqueue what is due now; returns how many. Raises RedisError after giving the rows back.
+
+        Never more than is soon run: what waits in the queue beyond its lease is handed over again, and run twice.
+        """
+        room = _MOST_QUEUED - self.queue.count
+        jobs = self._built.runner.claim(limit=room) if room > 0 else []
         try:
             for job in jobs:
                 self._enqueue(job)

@@ -90,6 +90,19 @@ def test_the_queue_carries_a_name_and_an_id_and_nothing_else(ready: wiring.Wirin
     assert job.retries_left == 2
 
 
+def test_no_more_is_handed_over_than_is_soon_run(ready: wiring.Wiring) -> None:
+    stage(ready, *(f"a{number}" for number in range(130)))
+
+    with Redis.from_url(ready.settings.redis.url) as connection:
+        relay = worker.Relay(ready, connection)
+        handed = [relay.hand_over() for _ in range(3)]
+        queued = relay.queue.count
+
+    assert handed[1:] == [0, 0]
+    assert queued == handed[0] < 130
+    assert len(ready.runner.claim(limit=200)) == 130 - queued
+
+
 def test_a_queue_that_lost_everything_only_delays(ready: wiring.Wiring, handled: Handled) -> None:
     stage(ready, "a1")
     with Redis.from_url(ready.settings.redis.url) as connection:
