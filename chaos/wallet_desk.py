@@ -24,7 +24,7 @@ _SILENT_SHARE: Final = 0.15
 
 @dataclass
 class WalletDesk:
-    """Pays each key once and remembers it."""
+    """Pays each key once and remembers it; takes every event."""
 
     truth: Truth
     luck: Random
@@ -32,8 +32,10 @@ class WalletDesk:
     """Whether no answer is lost any more."""
     _paid: set[str] = field(default_factory=set)
 
-    def answer(self, path: str, body: bytes) -> bytes | None:
-        """The answer to one request; None where it is lost after the work was done."""
+    def answer(self, path: str, body: bytes) -> tuple[int, bytes] | None:
+        """Status and body of the answer; None where it is lost after the work was done."""
+        if path == "/events":
+            return 204, b""
         asked = jwt.decode(json.loads(body)["refund"], options={"verify_signature": False})
         with self.truth.lock:
             if path == "/refunds" and asked["refund_key"] not in self._paid:
@@ -41,7 +43,7 @@ class WalletDesk:
                 self.truth.returned_fen[asked["trade_no"]] += asked["amount_fen"]
             state = "done" if asked["refund_key"] in self._paid else "unheard"
             lost = not self.calm() and self.luck.random() < _SILENT_SHARE
-        return None if lost else json.dumps({"answer": _signed(asked, state)}).encode()
+        return None if lost else (200, json.dumps({"answer": _signed(asked, state)}).encode())
 
 
 def _signed(asked: dict[str, Any], state: str) -> str:
@@ -62,10 +64,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer one request, or close the connection without a word."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        said = self.server.desk.answer(self.path, body)
-        if said is None:
+        answer = self.server.desk.answer(self.path, body)
+        if answer is None:
             return
-        self.send_response_only(200)
+        status, said = answer
+        self.send_response_only(status)
         self.send_header("Content-Length", str(len(said)))
         self.end_headers()
         self.wfile.write(said)
