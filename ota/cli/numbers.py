@@ -18,6 +18,7 @@ from ota import wiring
 from ota.cities.loader import Cities, load_cities
 from ota.cities.profile import City
 from ota.cli.installation import installation_options, load_settings, told_plainly
+from ota.cli.preparation import is_made_up
 from ota.core.clock import SystemClock
 from ota.core.errors import InvalidValue, OtaError
 from ota.core.values import CardNumber
@@ -67,6 +68,8 @@ def import_numbers(
     settings = load_settings(**installation)
     cities = load_cities(settings.config / "cities")
     given = _read(file, cities) if file is not None else _range(cities.by_name(city or ""), first or 0, count)
+    if settings.environment == "production":
+        given = _real(given)
     with closing(_store(settings)) as store:
         total, added = _add(store, given)
     if as_json:
@@ -124,6 +127,17 @@ def _read(file: Path, cities: Cities) -> Iterator[tuple[City, CardNumber]]:
                 raise InvalidValue(
                     f"{file.name}, line {number}", "19 digits that a city of the province issues"
                 ) from error
+
+
+def _real(given: Iterator[tuple[City, CardNumber]]) -> Iterator[tuple[City, CardNumber]]:
+    """The same numbers; raises InvalidValue at one that sandboxes make up, which production would not start with."""
+    for city, card in given:
+        if is_made_up(city, card):
+            raise InvalidValue(
+                "numbers",
+                f"none of the block that sandboxes start with ({city.name}: 9000000000 and 199 after it)",
+            )
+        yield city, card
 
 
 def _range(city: City, first: int, count: int) -> Iterator[tuple[City, CardNumber]]:

@@ -9,6 +9,8 @@ from typing import Final
 from ota import wiring
 from ota.cities.check import check_config
 from ota.cities.loader import load_cities
+from ota.cities.profile import City
+from ota.core.values import CardNumber
 from ota.hsm_adapter.test_keys import provision_test_keys
 from ota.registry import numbers
 from ota.settings import Settings, SettingsError
@@ -26,11 +28,17 @@ SANDBOX_SERIALS: Final = range(9_000_000_000, 9_000_000_200)
 """Card numbers that every city of a sandbox starts with: a block that is easy to tell from real ones."""
 
 
+def is_made_up(city: City, number: CardNumber) -> bool:
+    """Whether a number of this city is one that a sandbox starts with: no real card may bear it."""
+    first, last = _made_up(city)
+    return first.digits <= number.digits <= last.digits
+
+
 def prepare(settings: Settings, now: datetime) -> None:
     """Bring the database up to date; give a sandbox its callers, keys and numbers, or make sure that there are none.
 
-    Raises SettingsError for a mistake in the configuration, when others may enter production's data folder, and when a
-    production database knows a caller whose private key is published.
+    Raises SettingsError for a mistake in the configuration, when others may enter production's data folder, and for a
+    production database that was a sandbox's or knows a caller that production would not register.
     """
     if mistakes := check_config(settings.config):
         raise SettingsError("\n".join(str(mistake) for mistake in mistakes))
@@ -42,8 +50,10 @@ def prepare(settings: Settings, now: datetime) -> None:
         if settings.sandbox.credentials:
             _register_sandbox(settings, callers, now)
             _fill_sandbox(settings, store, now)
-        elif published := callers.sandbox_ids():
-            _refuse_published(settings, published)
+        elif settings.environment == "production":
+            _refuse_published(callers)
+            _refuse_unbound(callers)
+            _refuse_made_up(settings, store)
     finally:
         store.close()
 
@@ -81,9 +91,37 @@ def _fill_sandbox(settings: Settings, store: Store, now: datetime) -> None:
                 numbers.add(tx, city.code, (city.number(serial) for serial in SANDBOX_SERIALS), now)
 
 
-def _refuse_published(settings: Settings, published: list[str]) -> None:
-    if settings.environment == "production":
+def _refuse_published(callers: Callers) -> None:
+    if published := callers.sandbox_ids():
         raise SettingsError(
             f"the database knows {', '.join(published)}, whose private keys are published; "
             "disable each with `ota callers disable ID` before it serves with environment = production"
         )
+
+
+def _refuse_unbound(callers: Callers) -> None:
+    """Whoever was registered before callers had channels could still claim everybody's trades."""
+    if unbound := callers.unbound_ids():
+        raise SettingsError(
+            f"the database knows {', '.join(unbound)} without payment channels, who could claim any trade as theirs; "
+            "register each anew with channels = [...] (`ota callers register FILE`), or disable it"
+        )
+
+
+def _refuse_made_up(settings: Settings, store: Store) -> None:
+    """A number that a sandbox made up would be written into a real card, and may be some other sandbox's card, too."""
+    with store.read() as tx:
+        found = [
+            city.name
+            for city in load_cities(settings.config / "cities")
+            if numbers.has_between(tx, *_made_up(city))
+        ]
+    if found:
+        raise SettingsError(
+            f"the database holds card numbers of a sandbox ({', '.join(found)}); its orders, cards and books are made up, "
+            "too: give production a database of its own, set database.url"
+        )
+
+
+def _made_up(city: City) -> tuple[CardNumber, CardNumber]:
+    return city.number(SANDBOX_SERIALS[0]), city.number(SANDBOX_SERIALS[-1])

@@ -99,6 +99,12 @@ def has_free(tx: Connection, city: CityCode) -> bool:
     return tx.execute(free.limit(1)).scalar() is not None
 
 
+def has_between(tx: Connection, first: CardNumber, last: CardNumber) -> bool:
+    """Whether the inventory knows a number of this range, whatever became of it."""
+    known = select(card_number.c.card_no).where(card_number.c.card_no.between(first.digits, last.digits))
+    return tx.execute(known.limit(1)).scalar() is not None
+
+
 def stock(tx: Connection) -> Iterator[tuple[str, NumberState, int]]:
     """How many numbers each city has in each state: (city code, state, count)."""
     for row in tx.execute(

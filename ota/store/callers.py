@@ -135,6 +135,14 @@ class Callers:
             query = sa.select(caller.c.id).where(caller.c.sandbox, sa.not_(caller.c.disabled))
             return list(tx.execute(query.order_by(caller.c.id)).scalars())
 
+    def unbound_ids(self) -> list[str]:
+        """The wallets and terminals that may vouch for trades of any channel and are not disabled."""
+        with self._store.read() as tx:
+            query = sa.select(caller.c.id, caller.c.channels).where(
+                caller.c.kind != CallerKind.STAFF, sa.not_(caller.c.disabled)
+            )
+            return [row.id for row in tx.execute(query.order_by(caller.c.id)) if row.channels is None]
+
 
 def _write_caller(tx: Connection, new: Caller, at: datetime) -> None:
     row = {

@@ -208,8 +208,9 @@ def test_production_does_not_start_on_a_database_with_published_callers(
     with callers_of(settings) as callers:
         for name in callers.sandbox_ids():
             callers.disable(name)
-        prepare(settings, now)
         assert callers.sandbox_ids() == []
+    with pytest.raises(SettingsError, match=r"card numbers of a sandbox"):  # disabling alone is not enough
+        prepare(settings, now)
 
 
 def test_a_restart_changes_no_caller(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from ota.cli import main
+from ota.settings import load
 
 
 @pytest.fixture
@@ -97,3 +100,17 @@ def test_a_serial_beyond_the_range_is_refused_and_nothing_is_left_half_done(data
 
     assert result.exit_code == 1
     assert free_of("foshan", data) == 0
+
+
+def test_production_takes_no_number_of_the_block_that_sandboxes_start_with(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(load(environ={}, overrides={"data": str(data)}), environment="production")
+    monkeypatch.setattr(sys.modules["ota.cli.numbers"], "load_settings", lambda **_: settings)
+
+    above = ota("numbers", "import", "--city", "foshan", "--from", 9_000_000_200, "--count", 2)
+    across = ota("numbers", "import", "--city", "foshan", "--from", 8_999_999_999, "--count", 2)
+
+    assert (above.exit_code, across.exit_code) == (0, 1)
+    assert "none of the block that sandboxes start with" in across.output
+    assert free_of("foshan", data) == 2

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ota.cli.preparation import prepare
+from ota import wiring
+from ota.cities.loader import load_cities
+from ota.cli.preparation import is_made_up, prepare
+from ota.core.principal import CallerKind
 from ota.settings import Settings, SettingsError, load
+from ota.store.callers import Caller, Callers
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
@@ -44,3 +48,49 @@ def test_elsewhere_such_a_folder_is_worth_a_warning(
     prepare(settings, NOW)
 
     assert "mode 0750, expected 0700" in caplog.text
+
+
+def production(settings: Settings) -> Settings:
+    """What `prepare` sees of a production installation; its database stays SQLite."""
+    return replace(settings, environment="production", sandbox=replace(settings.sandbox, credentials=False))
+
+
+def test_production_refuses_the_card_numbers_of_a_sandbox(settings: Settings) -> None:
+    prepare(replace(settings, sandbox=replace(settings.sandbox, credentials=True)), NOW)
+    store = wiring.open_store(settings)
+    for caller_id in Callers(store).sandbox_ids():
+        Callers(store).disable(caller_id)
+    store.close()
+
+    with pytest.raises(SettingsError, match=r"card numbers of a sandbox .*guangzhou.* a database of its own"):
+        prepare(production(settings), NOW)
+
+
+def test_production_refuses_callers_that_may_claim_any_trade(settings: Settings) -> None:
+    prepare(production(settings), NOW)
+    store = wiring.open_store(settings)
+    callers = Callers(store)
+    callers.register(Caller("old-wallet", CallerKind.WALLET, {}), NOW)
+    callers.register(Caller("bound-wallet", CallerKind.WALLET, {}, channels=("alipay",)), NOW)
+    callers.register(Caller("clerk", CallerKind.STAFF, {}), NOW)
+
+    with pytest.raises(SettingsError, match=r"knows old-wallet without payment channels"):
+        prepare(production(settings), NOW)
+    callers.disable("old-wallet")
+    store.close()
+
+    prepare(production(settings), NOW)
+
+
+@pytest.mark.parametrize(
+    ("serial", "made_up"),
+    [(8_999_999_999, False), (9_000_000_000, True), (9_000_000_199, True), (9_000_000_200, False)],
+)
+def test_the_numbers_of_a_sandbox_are_told_from_real_ones(
+    settings: Settings, serial: int, *, made_up: bool
+) -> None:
+    guangzhou = load_cities(settings.config / "cities").by_name("guangzhou")
+
+    found = is_made_up(guangzhou, guangzhou.number(serial))
+
+    assert found is made_up
