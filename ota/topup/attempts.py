@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, select
 
 from ota.card.purse import Load, LoadAnswer
 from ota.core.ids import new_id
@@ -15,6 +16,18 @@ from ota.core.values import CardNumber, CardTime, Fen, Mac4, TerminalNumber
 from ota.store import history
 from ota.topup.models import evidence, load_attempt, load_challenge
 from ota.topup.states import ATTEMPT, LIVE, OPEN, AttemptEvent, AttemptState
+
+REPLAYABLE: Final = "replayable_counter"
+"""Evidence that says less than it seems: under a fixed terminal number a card's answers can be collected beforehand."""
+
+CONFIRMED: Final = "load_confirmed"
+"""Evidence: two people saw the load on the card."""
+
+NOT_MOVED: Final = "counter_not_moved"
+"""Evidence: the card answered with the counter that a load, booked as loaded, would have used up."""
+
+REVERSED: Final = "confirmation_reversed"
+"""Evidence: two people took their confirmation back, the card having disproved it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +213,43 @@ def latest(tx: Connection, order_id: str) -> Attempt | None:
     return _attempt(row) if row is not None else None
 
 
+def loaded_at(tx: Connection, card: CardNumber, counter: int) -> Attempt | None:
+    """The attempt that is booked as loaded at this online ATC of the card, or None: the counter moves with each load."""
+    row = tx.execute(
+        select(load_attempt).where(
+            load_attempt.c.card_no == card.digits,
+            load_attempt.c.online_atc == counter,
+            load_attempt.c.state == AttemptState.LOADED,
+        )
+    ).one_or_none()
+    return _attempt(row) if row is not None else None
+
+
+def loaded(tx: Connection, order_id: str) -> Attempt | None:
+    """The attempt that brought an order's money onto its card, or None."""
+    row = tx.execute(
+        select(load_attempt).where(
+            load_attempt.c.order_id == order_id, load_attempt.c.state == AttemptState.LOADED
+        )
+    ).one_or_none()
+    return _attempt(row) if row is not None else None
+
+
 def states_of(tx: Connection, order_id: str) -> frozenset[AttemptState]:
     """The states of all attempts of an order."""
     rows = tx.execute(select(load_attempt.c.state).where(load_attempt.c.order_id == order_id).distinct())
     return frozenset(AttemptState(state) for state in rows.scalars())
+
+
+def of_replayable_proof() -> Select[tuple[str]]:
+    """The orders whose loads were disproven by nothing better than an answer that may be an old one."""
+    return select(evidence.c.order_id).where(evidence.c.kind == REPLAYABLE)
+
+
+def rests_on_replayable_proof(tx: Connection, order_id: str) -> bool:
+    """Whether the order is one of these."""
+    mine = of_replayable_proof().where(evidence.c.order_id == order_id)
+    return tx.execute(mine.limit(1)).scalar() is not None
 
 
 def note(
@@ -220,6 +266,12 @@ def note(
             id=new_id("evd"), order_id=order_id, attempt_id=attempt_id, kind=kind, data=dict(data), at=now
         )
     )
+
+
+def evidence_about(tx: Connection, attempt_id: str) -> frozenset[str]:
+    """The kinds of evidence that were kept of an attempt."""
+    kinds = tx.execute(select(evidence.c.kind).where(evidence.c.attempt_id == attempt_id).distinct())
+    return frozenset(kinds.scalars())
 
 
 def _attempt(row: Row[tuple[object, ...]]) -> Attempt:

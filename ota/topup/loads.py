@@ -25,7 +25,7 @@ from ota.store.phases import Store
 from ota.topup import attempts, integrity, orders
 from ota.topup.attempts import Attempt, Challenge
 from ota.topup.contact import Contact, Traces, new_challenge
-from ota.topup.decision import Sighting, decide
+from ota.topup.decision import Sighting, Verdict, decide
 from ota.topup.errors import CardFrozen, ChallengeSuperseded, NotLoadable
 from ota.topup.jobs import SETTLE_SILENT_LOAD
 from ota.topup.orders import TopupOrder
@@ -94,7 +94,10 @@ class Loads:
             if earlier is not None:
                 return _own_challenge(tx, order_id, nonce).nonce
             known.require_usable()
-            is_expected = known.last_atc in (None, answer.online_atc)
+            counter = answer.online_atc
+            is_expected = known.last_atc in (None, counter) and not attempts.loaded_at(
+                tx, order.card, counter
+            )
             if attempts.live(tx, order.card) is not None or not is_expected:
                 return None
             attempts.ask(tx, Challenge(nonce, order.card, order_id, terminal, order.amount, None), now)
@@ -207,6 +210,8 @@ class Loads:
                 proven=proven,
             )
         )
+        if live is not None and verdict is Verdict.NOT_LOADED and rules.is_replayable:
+            attempts.note(tx, live.order_id, live.id, attempts.REPLAYABLE, {"counter": counter}, now)
         settle = SETTLE[verdict]
         stop = settle(tx, known, live, order, counter, now)
         if stop is not None:

@@ -68,6 +68,15 @@ class NotRefundable(Conflict):
         )
 
 
+class RefundNeedsTwoPeople(Conflict):
+    """Only a counter that may be an old one speaks against the load: enough to go on with it, not to give money back."""
+
+    code = "refund_needs_two_people"
+    english = "Whether the card holds the money cannot be proven from afar; two people of the service desk must decide."
+    chinese = "无法远程证明该金额未写入卡片, 退款须由两名客服人员复核。"
+    next_action = NextAction.CONTACT_SERVICE
+
+
 class Refunds:
     """Starts refunds, sends them, and finds out what became of them."""
 
@@ -188,10 +197,13 @@ def return_unloaded(
 ) -> TopupOrder:
     """Start the refund of an order that is proven not to be on its card.
 
-    The caller holds the order's lock, without which no load of it is authorised. Raises NotRefundable: anything but PAID leaves open where the money is.
+    The caller holds the order's lock, without which no load of it is authorised. Raises NotRefundable: anything but PAID
+    leaves open where the money is. Raises RefundNeedsTwoPeople.
     """
     if order.state is not TopupState.PAID or _may_be_on_a_card(tx, order):
         raise NotRefundable(order.state)
+    if reason is not RefundReason.FOUR_EYES and attempts.rests_on_replayable_proof(tx, order.id):
+        raise RefundNeedsTwoPeople
     started(tx, payments.of_order(tx, order.id), reason, now, actor)
     return order.step(tx, TopupEvent.REFUND_STARTED, now, {"reason": str(reason)})
 
@@ -264,6 +276,7 @@ def _unused(tx: Connection, paid_before: datetime) -> list[str]:
             topup_order.c.state == TopupState.PAID,
             topup_order.c.updated_at < paid_before,
             refund_table.c.id.is_(None),
+            topup_order.c.id.not_in(attempts.of_replayable_proof()),
         )
         .order_by(topup_order.c.updated_at, topup_order.c.id)
         .limit(_SWEEP_LIMIT)

@@ -10,7 +10,7 @@ from ota.card import reading
 from ota.card.apdu import Command
 from ota.card.product import Product, ProveMode, Purse
 from ota.cities.loader import Cities
-from ota.cities.profile import City
+from ota.cities.profile import City, TerminalNumberMode
 from ota.core.values import CardNumber
 
 
@@ -26,6 +26,11 @@ class LoadRules:
     def prove(self) -> ProveMode:
         """Which counters GET TRANSACTION PROVE is asked by; the city's word goes before the product's."""
         return self.city.load.prove or self.purse.prove
+
+    @property
+    def is_replayable(self) -> bool:
+        """Whether a card's owner could collect its answers beforehand: only the amount tells one question from another."""
+        return self.city.load.terminal_number is TerminalNumberMode.FIXED
 
 
 class RuleBook(Protocol):

@@ -1,0 +1,87 @@
+"""A city whose issuer fixes the terminal number: answers that a card's owner collected beforehand take no money back."""
+
+from __future__ import annotations
+
+import pytest
+
+from ota.sandbox.element.card_os import Element
+from tests.books import checked
+from tests.elements import balance, blank
+from tests.phone import Reply
+from tests.platform import MakePlatform, Platform, problem
+
+FIXED = 'terminal_number = "fixed"\nfixed_number = "123456789012"'
+PROBES = range(1, 102)
+"""Every amount that a probe may have: up to the least load of the city, and one more."""
+
+
+@pytest.fixture
+def fixed(make_platform: MakePlatform) -> Platform:
+    return make_platform({"cities/guangzhou.toml": [('terminal_number = "nonce"', FIXED)]})
+
+
+def lying(element: Element, opening: list[dict[str, str]]) -> Reply:
+    """A phone whose card was asked for every probe beforehand, and that answers from what it said then."""
+    select, initialise = (bytes.fromhex(opening[at]["apdu"]) for at in (0, -1))
+    element.transmit(select)
+    commands = [initialise[:6] + amount.to_bytes(4, "big") + initialise[10:] for amount in PROBES]
+    collected = {command: element.transmit(command) for command in commands}
+
+    def reply(command: bytes) -> bytes:
+        if command[:2] in (b"\x80\x5a", b"\x00\xb2"):
+            return b"\x6a\x83"
+        return collected.get(command) or element.transmit(command)
+
+    return reply
+
+
+def test_a_load_that_only_old_answers_deny_is_not_given_back(fixed: Platform) -> None:
+    element = blank()
+    order_id = fixed.order_topup(fixed.issue(element))["order_id"]
+    contact = fixed.open(order_id, element)
+    thief = lying(element, contact.batch["commands"])
+    contact.step()
+    contact.run()  # the card is loaded; nobody hears of it
+    again = fixed.open(order_id, element, reply=thief)
+    again.hand_in(again.run())
+
+    refused = fixed.post(f"/v1/topups/{order_id}/refund")
+    fixed.clock.advance(weeks=5)
+    fixed.built.runner.sweep()
+
+    assert balance(element) == 5000
+    assert problem(refused) == (409, "refund_needs_two_people")
+    assert fixed.rows("SELECT id FROM refund") == []
+    assert not checked(fixed).differences
+
+
+def test_a_load_that_did_not_happen_goes_on_in_the_same_session(fixed: Platform) -> None:
+    element = blank()
+    order_id = fixed.order_topup(fixed.issue(element))["order_id"]
+    fixed.open(order_id, element).step()
+    element.reset()
+
+    ending = fixed.open(order_id, element).finish()
+
+    assert (ending["state"], balance(element)) == ("done", 5000)
+    assert fixed.topup_state(order_id) == "loaded"
+
+
+def test_two_people_give_back_what_only_a_card_could_prove(fixed: Platform) -> None:
+    element = blank()
+    order_id = fixed.order_topup(fixed.issue(element))["order_id"]
+    fixed.open(order_id, element).step()
+    element.reset()
+    contact = fixed.open(order_id, element)
+    contact.step()
+    element.reset()
+    body = {"action": "refund", "subject_id": order_id, "reason": "the card was read at the counter"}
+
+    proposed = fixed.post("/v1/service/decisions", body, by="supervisor")
+    alone = fixed.post(f"/v1/topups/{order_id}/refund")
+    decision = (proposed.json or {})["decision_id"]
+    approved = fixed.post(f"/v1/service/decisions/{decision}/approve", by="second")
+
+    assert problem(alone) == (409, "refund_needs_two_people")
+    assert approved.status_code == 200
+    assert fixed.topup_state(order_id) == "refunding"
