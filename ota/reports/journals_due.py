@@ -12,6 +12,7 @@ from ota.ledger.journals import Journal, opposite
 from ota.reports.facts import Facts
 from ota.reports.places import loaded_attempts
 from ota.reports.rules import Complaint
+from ota.topup import attempts
 from ota.topup.states import RefundState, TopupState
 
 
@@ -46,6 +47,11 @@ def _due(facts: Facts) -> Iterator[Journal]:
         yield (
             books.load_proven(money, attempt.id) if on_time else books.load_after_decision(money, attempt.id)
         )
+    for row in facts.evidence:
+        if row.kind == attempts.REVERSED:  # two people had confirmed what the card disproved later
+            mistaken = books.load_proven(money, row.attempt_id)
+            yield mistaken
+            yield opposite(mistaken)
     if facts.order.state == TopupState.WRITTEN_OFF:
         yield books.written_off(money)
 

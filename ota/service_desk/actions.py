@@ -62,6 +62,10 @@ def _check_confirm(tx: Connection, order_id: str) -> None:
     write_offs.require_in_question(tx, orders.get(tx, order_id))
 
 
+def _check_reverse(tx: Connection, order_id: str) -> None:
+    write_offs.require_mistaken(tx, orders.get(tx, order_id))
+
+
 def _check_again(tx: Connection, refund_id: str) -> None:
     refund = refund_rows.get(tx, refund_id)
     REFUND.after(refund.state, RefundEvent.STARTED_AGAIN)
@@ -92,6 +96,10 @@ def _confirm(tx: Connection, order_id: str, decision: Decision, actor: str, now:
     return write_offs.confirm_load(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
 
 
+def _reverse(tx: Connection, order_id: str, decision: Decision, actor: str, now: datetime) -> TopupOrder:
+    return write_offs.reverse_confirmation(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
+
+
 def _again(tx: Connection, refund_id: str, decision: Decision, actor: str, now: datetime) -> object:
     return write_offs.refund_again(tx, refund_id, decision, actor, now)
 
@@ -116,6 +124,7 @@ CONDUCT: Final[Mapping[Action, Conduct]] = {
     Action.REFUND: Conduct(_city_of_order, _check_refund, _refund),
     Action.WRITE_OFF: Conduct(_city_of_order, _check_write_off, _write_off),
     Action.CONFIRM_LOAD: Conduct(_city_of_order, _check_confirm, _confirm),
+    Action.REVERSE_CONFIRMATION: Conduct(_city_of_order, _check_reverse, _reverse),
     Action.REFUND_AGAIN: Conduct(_city_of_refund, _check_again, _again),
     Action.REFUND_BY_HAND: Conduct(_city_of_refund, _check_by_hand, _by_hand),
     Action.RELEASE_CARD: Conduct(_city_of_card, _check_release, _release),

@@ -15,6 +15,9 @@ class Action(StrEnum):
     CONFIRM_LOAD = "confirm_load"
     """Subject: an order that is uncertain or held. Its money was seen on the card."""
 
+    REVERSE_CONFIRMATION = "reverse_confirmation"
+    """Subject: an order that two people confirmed, and whose card has disproved it since. It is paid again."""
+
     REFUND_AGAIN = "refund_again"
     """Subject: a refund that the wallet refused. It is sent once more, under a new key."""
 

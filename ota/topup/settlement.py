@@ -22,11 +22,17 @@ _SETTLED_BY_PEOPLE: Final = frozenset({TopupState.REFUNDING, TopupState.REFUNDED
 """Money of an order that left it by a decision: whatever its card says then, no contact with the card may fail by it."""
 
 
-def book_loaded(tx: Connection, attempt: Attempt, kind: str, now: datetime) -> TopupOrder:
+def book_loaded(tx: Connection, attempt: Attempt, kind: str, now: datetime) -> TopupOrder | None:
     """The attempt is in the purse: it, its order, the card's counter and the books move on together.
 
-    Where two people had given the money up before, their decision stands and the books show what it cost.
+    Where two people had given the money up before, their decision stands and the books show what it cost. None where
+    another load is booked at this counter: one of the two is not true, and the card is frozen.
     """
+    other = attempts.loaded_at(tx, attempt.card, attempt.counter)
+    if other is not None:
+        attempts.note(tx, attempt.order_id, attempt.id, "counter_taken", {"by": other.id, "proof": kind}, now)
+        _contradict(tx, other, attempt.order_id, now)
+        return None
     attempt.step(tx, AttemptEvent.PROVEN, now)
     attempts.note(tx, attempt.order_id, attempt.id, kind, {"counter": attempt.counter, "loaded": True}, now)
     cards.saw_counter(tx, attempt.card, attempt.counter + 1, now)
@@ -39,6 +45,21 @@ def book_loaded(tx: Connection, attempt: Attempt, kind: str, now: datetime) -> T
     return order.step(tx, TopupEvent.LOAD_PROVEN, now, {"attempt": attempt.id})
 
 
+def _contradict(tx: Connection, booked: Attempt, about: str, now: datetime) -> Stopped:
+    """A card shows a counter that it cannot show if what is booked were true; ``about`` is the order in question."""
+    attempts.note(
+        tx,
+        booked.order_id,
+        booked.id,
+        attempts.NOT_MOVED,
+        {"counter": booked.counter, "seen_for": about},
+        now,
+    )
+    order = orders.get(tx, about)
+    integrity.freeze(tx, cards.lock(tx, booked.card, order.city, now), about, attempts.NOT_MOVED, now)
+    return Stopped(CardFrozen())
+
+
 def _was_given_up(attempt: Attempt, order: TopupOrder, event: TopupEvent) -> bool:
     """Whether two people settled the money before the card could tell; a held order still waits for the card."""
     settled = attempt.state is AttemptState.DECIDED or order.state in _SETTLED_BY_PEOPLE
@@ -47,19 +68,23 @@ def _was_given_up(attempt: Attempt, order: TopupOrder, event: TopupEvent) -> boo
 
 def _go_on(
     tx: Connection, known: cards.Card, _live: Attempt | None, order: TopupOrder, counter: int, now: datetime
-) -> None:
+) -> Stopped | None:
+    disproved = attempts.loaded_at(tx, known.number, counter)
+    if disproved is not None:
+        return _contradict(tx, disproved, disproved.order_id, now)
     if known.last_atc not in (None, counter):
         attempts.note(
             tx, order.id, None, "loaded_elsewhere", {"expected": known.last_atc, "seen": counter}, now
         )
     cards.saw_counter(tx, known.number, counter, now)
+    return None
 
 
 def _it_arrived(
     tx: Connection, _known: cards.Card, live: Attempt | None, _order: TopupOrder, _counter: int, now: datetime
-) -> None:
+) -> Stopped | None:
     assert live is not None  # noqa: S101  the verdict speaks of a live attempt
-    book_loaded(tx, live, "fresh_mac1", now)
+    return None if book_loaded(tx, live, "fresh_mac1", now) is not None else Stopped(CardFrozen())
 
 
 def _it_did_not_arrive(

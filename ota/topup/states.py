@@ -37,6 +37,7 @@ class TopupEvent(StrEnum):
     WRITTEN_OFF = "written_off"
     INTEGRITY_BROKEN = "integrity_broken"
     RELEASED = "released"
+    CONFIRMATION_REVERSED = "confirmation_reversed"
 
 
 _S, _E = TopupState, TopupEvent
@@ -68,6 +69,8 @@ TOPUP = Machine[TopupState, TopupEvent](
         (_S.HELD, _E.LOAD_DISPROVEN): _S.PAID,
         (_S.HELD, _E.REFUND_DECIDED): _S.REFUNDING,
         (_S.HELD, _E.WRITTEN_OFF): _S.WRITTEN_OFF,
+        # Two people said it was loaded, and the card has disproved it since.
+        (_S.LOADED, _E.CONFIRMATION_REVERSED): _S.PAID,
     },
 )
 
@@ -92,6 +95,7 @@ class AttemptEvent(StrEnum):
     DISPROVEN = "disproven"
     DECIDED = "decided"
     GIVEN_UP = "given_up"
+    CONFIRMATION_REVERSED = "confirmation_reversed"
 
 
 _A, _V = AttemptState, AttemptEvent
@@ -110,6 +114,7 @@ ATTEMPT = Machine[AttemptState, AttemptEvent](
         (_A.DECIDED, _V.PROVEN): _A.LOADED,
         (_A.DECIDED, _V.DISPROVEN): _A.DEAD,
         (_A.DECIDED, _V.GIVEN_UP): _A.GIVEN_UP,
+        (_A.LOADED, _V.CONFIRMATION_REVERSED): _A.DEAD,
     },
 )
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from ota.core.errors import Conflict, NotInThisState
 from ota.ledger import books, journals
+from ota.ledger.journals import JournalKind
 from ota.registry import cards
 from ota.registry.cards import Card
 from ota.store import audit
@@ -103,12 +104,39 @@ def confirm_load(
     The card's counter is not known better by that: its next verified one is believed.
     """
     live = require_in_question(tx, order)
-    attempts.note(tx, order.id, live.id, "load_confirmed", decision, now)
+    attempts.note(tx, order.id, live.id, attempts.CONFIRMED, decision, now)
     loaded = book_loaded(tx, live, "four_eyes", now)
+    if loaded is None:  # the card's counter says that another load took its place
+        raise NotInThisState("top-up", order.state, "load_confirmed")
     cards.believe_next(tx, order.card, now)
     data = {"amount_fen": order.amount.amount, **decision}
     audit.append(tx, Entry(audit.REFUNDS, actor, "load_confirmed", order.id, data, now))
     return loaded
+
+
+def require_mistaken(tx: Connection, order: TopupOrder) -> Attempt:
+    """The attempt that two people confirmed, and that its card has disproved since; raises NotInThisState."""
+    confirmed = attempts.loaded(tx, order.id)
+    told = attempts.evidence_about(tx, confirmed.id) if confirmed is not None else frozenset()
+    if confirmed is None or not {attempts.CONFIRMED, attempts.NOT_MOVED} <= told:
+        raise NotInThisState("top-up", order.state, "confirmation_reversed")
+    return confirmed
+
+
+def reverse_confirmation(
+    tx: Connection, order: TopupOrder, decision: Mapping[str, object], actor: str, now: datetime
+) -> TopupOrder:
+    """Take back what two people confirmed by mistake: the order is paid again. Raises NotInThisState.
+
+    The card proved it: a fresh MAC1 over the counter that the load would have used up, with its MAC2 dead by that.
+    """
+    mistaken = require_mistaken(tx, order)
+    mistaken.step(tx, AttemptEvent.CONFIRMATION_REVERSED, now)
+    attempts.note(tx, order.id, mistaken.id, attempts.REVERSED, {**decision, "loaded": False}, now)
+    journals.reverse(tx, JournalKind.LOAD_PROVEN, mistaken.id, now)
+    data = {"amount_fen": order.amount.amount, **decision}
+    audit.append(tx, Entry(audit.REFUNDS, actor, "confirmation_reversed", order.id, data, now))
+    return order.step(tx, TopupEvent.CONFIRMATION_REVERSED, now, decision)
 
 
 def refund_again(

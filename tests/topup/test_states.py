@@ -47,11 +47,13 @@ ORDERS = {
         "refund_decided": "refunding",
         "written_off": "written_off",
     },
+    "loaded": {"confirmation_reversed": "paid"},
 }
 ATTEMPTS = {
     "authorised": {"proven": "loaded", "disproven": "dead", "silent": "uncertain", "decided": "decided"},
     "uncertain": {"proven": "loaded", "disproven": "dead", "decided": "decided"},
     "decided": {"proven": "loaded", "disproven": "dead", "given_up": "given_up"},
+    "loaded": {"confirmation_reversed": "dead"},
 }
 REFUNDS = {
     "requested": {"sent": "sent", "paid_by_hand": "done"},
@@ -83,7 +85,11 @@ def test_an_attempt_is_live_as_long_as_evidence_can_still_decide_it(state: Attem
     assert (state in LIVE) == ATTEMPT.allows(state, AttemptEvent.PROVEN)
 
 
-def test_nothing_leaves_a_loaded_or_refunded_order() -> None:
-    ends = (TopupState.LOADED, TopupState.REFUNDED, TopupState.WRITTEN_OFF)
+def test_nothing_leaves_a_refunded_or_written_off_order() -> None:
+    ends = (TopupState.REFUNDED, TopupState.WRITTEN_OFF)
 
     assert not any(TOPUP.events(state) for state in ends)
+
+
+def test_a_loaded_order_is_left_by_a_reversed_confirmation_only() -> None:
+    assert set(TOPUP.events(TopupState.LOADED)) == {TopupEvent.CONFIRMATION_REVERSED}
