@@ -53,6 +53,16 @@ class FeeNotPaid(Refused):
         )
 
 
+class FeeNotDue(Refused):
+    """A payment came with the order of a card for which the city asks nothing."""
+
+    code = "fee_not_due"
+    english = (
+        "The city asks no fee for this card: the payment was not taken. Give it back and order without it."
+    )
+    chinese = "该城市开卡不收工本费, 未受理此笔支付, 请退款后重新下单。"
+
+
 @dataclass(frozen=True, slots=True)
 class FirstLoad:
     """Money that goes onto the card as soon as it is active."""
@@ -126,16 +136,16 @@ class Issuances:
     def order(self, caller: Principal, key: str, wanted: NewIssuance) -> IssuanceOrder:
         """Make an order and hold a card number for it; the same key gives the same order again.
 
-        Raises CityUnknown, CityNotLive, ElementTaken, FeeNotPaid, NumbersExhausted, KeyReused and the errors of payments.
+        Raises CityUnknown, CityNotLive, ElementTaken, FeeNotPaid, FeeNotDue, NumbersExhausted, KeyReused and the errors of
+        payments.
         """
         city = self._cities.by_name(wanted.city).require_live()
-        if city.issuance_fee and wanted.payment is None:
-            raise FeeNotPaid(city.issuance_fee)
         paid = self._read_payments(caller, wanted, city)
         try:
             with self._store.begin() as tx:
                 known = orders.by_key(tx, caller.id, key)
                 if known is None:
+                    _require_the_fee(city, wanted)  # of an order that is there already it was asked before
                     return self._insert(tx, caller, key, wanted, city, paid)
         except (
             IntegrityError
@@ -266,6 +276,14 @@ def view(order: IssuanceOrder, applications: list[str]) -> dict[str, object]:
 
 NEXT_STEPS: Final = {IssuanceState.ACTIVE: "none", IssuanceState.ABANDONED: "order_again"}
 """What the caller should do next; every other state wants a session."""
+
+
+def _require_the_fee(city: City, wanted: NewIssuance) -> None:
+    """Money that the city does not ask for is refused as well: taken for nothing it would be in no book."""
+    if city.issuance_fee and wanted.payment is None:
+        raise FeeNotPaid(city.issuance_fee)
+    if not city.issuance_fee and wanted.payment is not None:
+        raise FeeNotDue
 
 
 def _own(order: IssuanceOrder, caller: Principal) -> IssuanceOrder:

@@ -381,6 +381,17 @@ def test_one_trade_pays_one_fee(fee_city: Platform) -> None:
     assert numbers_by_state(fee_city)["held"] == 1
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_money_that_no_city_asked_for_is_refused_before_anything_is_made(
+    platform: Platform, signed: bool
+) -> None:
+    answer = order(platform, payment=platform.payment(FEE) if signed else "a.b.c")
+
+    assert problem(answer) == (422, "fee_not_due")
+    assert platform.rows("SELECT id FROM issuance_order") == []
+    assert numbers_by_state(platform) == {"free": IN_STOCK}
+
+
 # Products and cities as data ---------------------------------------------------------------------------------------
 
 
