@@ -18,7 +18,7 @@ from ota.store.idempotency import KeyReused
 from ota.store.phases import Store
 from ota.topup import attempts, orders, payments, refunds
 from ota.topup.orders import TopupOrder, own
-from ota.topup.payments import Due, Payment, PaymentFact, SignedFacts
+from ota.topup.payments import Due, Payment, PaymentClaimed, PaymentFact, SignedFacts
 from ota.topup.rules import RuleBook
 from ota.topup.states import PaymentPurpose, TopupEvent, TopupState
 
@@ -58,7 +58,7 @@ class Topups:
                 raise KeyReused  # an order whose session could not be opened leaves its key free at the door
             if fact is None:
                 return made
-            made, taken = self._pay(tx, made, fact)
+            made, taken = self._pay(tx, orders.lock(tx, made.id), fact)
         taken.require_fit()
         return made
 
@@ -68,12 +68,13 @@ class Topups:
         Raises the errors of payments, the same for the same payment. What was captured is booked in any case: money
         that cannot serve the order goes back.
         """
+        fact = None
         try:
             fact = self.read_payment(caller, signed)
             with self._store.begin() as tx:
                 order, taken = self._pay(tx, own(orders.lock(tx, order_id), caller), fact)
         except OtaError as refusal:
-            self._note_refused(caller, order_id, refusal)
+            self._note_refused(caller, order_id, fact, refusal)
             raise
         taken.require_fit()
         return order
@@ -168,13 +169,18 @@ class Topups:
             order = order.step(tx, TopupEvent.PAYMENT_TAKEN, now)
         return order, taken
 
-    def _note_refused(self, caller: Principal, order_id: str, refusal: OtaError) -> None:
+    def _note_refused(
+        self, caller: Principal, order_id: str, fact: PaymentFact | None, refusal: OtaError
+    ) -> None:
         """Keep that a payment was tried which could not be booked: forged, in another currency, of another order."""
         with self._store.begin() as tx:
             order = orders.find(tx, order_id)
             if order is not None and order.caller_id == caller.id:
-                code = {"code": refusal.problem_code}
-                attempts.note(tx, order.id, None, "payment_refused", code, self._clock.now())
+                told = {"code": refusal.problem_code}
+                if isinstance(refusal, PaymentClaimed) and fact is not None:
+                    told |= {"channel": fact.channel, "trade_no": fact.trade_no}
+                    told |= {"caller": caller.id, "claimed_by": refusal.claimed_by}
+                attempts.note(tx, order.id, None, "payment_refused", told, self._clock.now())
 
 
 MONEY_PLACES: Final = {

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
 
+from ota.core.principal import CallerKind, Principal
+from ota.core.values import CardNumber, Fen
+from ota.topup import orders
+from ota.topup.service import NewTopup, Topups
+from ota.topup.states import TopupEvent, TopupState
 from tests.elements import balance, blank, described
 from tests.platform import MakePlatform, Platform, number, problem
 
@@ -46,6 +52,25 @@ def test_a_paid_order_with_its_element_gets_session_and_first_batch_at_once(plat
     }
     assert len(talk.reports) == 2
     assert balance(element) == AMOUNT
+
+
+def test_an_order_found_by_its_key_is_paid_as_it_is_once_it_is_locked(any_platform: Platform) -> None:
+    platform = any_platform
+    order_id = order(platform, CARD, key="one-key").json["order_id"]
+    topups = platform.app.extensions["ota"][Topups]
+    wallet = Principal(CallerKind.WALLET, "wallet")
+    wanted = NewTopup(CardNumber(CARD), Fen(AMOUNT), platform.payment(AMOUNT))
+
+    with ThreadPoolExecutor(1) as pool:
+        with platform.built.store.begin() as tx:
+            orders.lock(tx, order_id).step(tx, TopupEvent.CANCELLED, platform.clock.now())
+            paying = pool.submit(topups.order, wallet, "one-key", wanted)
+            wait([paying], timeout=0.5)
+        paid = paying.result(timeout=20)
+
+    steps = platform.rows("SELECT before, after FROM state_history WHERE kind = 'topup' ORDER BY id")
+    assert paid.state is TopupState.PAID
+    assert [tuple(row) for row in steps] == [(None, "created"), ("created", "closed"), ("closed", "paid")]
 
 
 def test_an_unpaid_order_waits_for_its_payment(any_platform: Platform) -> None:
