@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, select
 
 from ota.card.globalplatform import commands as gp
 from ota.card.security_domains import SecurityDomain, SecurityDomains
@@ -53,8 +53,11 @@ class ChannelBlocked(CardProblem):
 
     code = "channel_blocked"
     next_action = NextAction.CONTACT_SERVICE
-    english = "The secure element refused the platform twice; an operator must look before it is tried again."
-    chinese = "安全芯片已连续两次认证失败, 需人工处理后重试。"
+    english = (
+        "The secure element refused the platform too often; an operator must look and unblock it "
+        "(ota elements unblock) before it is tried again."
+    )
+    chinese = "安全芯片连续认证失败, 需运维人员检查并解除 (ota elements unblock) 后重试。"
 
 
 class ChannelTooWeak(CardProblem):
@@ -139,8 +142,11 @@ def trying(tx: Connection, door: Door, now: datetime) -> None:
 
 
 def failed(tx: Connection, door: Door, now: datetime) -> None:
-    """The security domain refused an opening that was counted when it left."""
-    _change(tx, door, now, failed=channel_opening.c.failed + 1, pending=channel_opening.c.pending - 1)
+    """The security domain refused an opening that was counted when it left, if nobody has cleared the count since."""
+    untold = channel_opening.c.pending
+    _change(
+        tx, door, now, failed=channel_opening.c.failed + 1, pending=case((untold > 0, untold - 1), else_=0)
+    )
 
 
 def opened(tx: Connection, door: Door, now: datetime) -> None:

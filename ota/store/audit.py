@@ -53,6 +53,7 @@ DECISIONS: Final = "decisions"
 REFUNDS: Final = "refunds"
 CARDS: Final = "cards"
 KEYS: Final = "keys"
+ELEMENTS: Final = "elements"
 
 PLATFORM: Final = "platform"
 """The actor of what no person and no caller asked for."""

@@ -1,0 +1,38 @@
+"""``ota elements``: secure elements that the platform has stopped knocking at."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+import click
+
+from ota import wiring
+from ota.cli.installation import installation_options, load_settings, told_plainly
+from ota.core.clock import SystemClock
+from ota.core.errors import NotFound
+from ota.issuance import unblocking
+
+
+@click.group()
+def elements() -> None:
+    """Look after secure elements that refused the platform."""
+
+
+@elements.command()
+@click.argument("caller_id")
+@click.argument("se_id")
+@click.option("--by", required=True, help="Who has looked, for the audit trail.")
+@click.option("--reason", required=True, help="What was found, for the audit trail.")
+@installation_options
+@told_plainly
+def unblock(caller_id: str, se_id: str, by: str, reason: str, **installation: Any) -> None:
+    """Try the element SE_ID of the wallet CALLER_ID again, after `channel_blocked`.
+
+    Find out before which keys its security domain has: more failures can lock it for good.
+    """
+    looked = unblocking.Looked(by, reason)
+    with closing(wiring.open_store(load_settings(**installation))) as store, store.begin() as tx:
+        if not unblocking.unblock(tx, caller_id, se_id, looked, SystemClock().now()):
+            raise NotFound
+    click.echo(f"unblocked: {se_id}")
