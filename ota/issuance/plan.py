@@ -76,6 +76,8 @@ class IssuancePlan:
         work = Work.from_json(dict(talk.context))
         order = self._issuances.get(talk.caller, talk.subject_id)
         turn = Turn(self._visit(talk, order, work.host_challenge), work, batch, report)
+        if order.state is IssuanceState.ABANDONED and not turn.is_clearing:
+            return fail(NotInThisState("issuance", order.state, "report"), turn.visit.outcome)
         if report.transport_error is not None:
             return self._lost(turn, silent_element(report.transport_error))
         if work.phase in (Phase.BUILD, Phase.CLEAR):

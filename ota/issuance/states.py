@@ -31,6 +31,7 @@ class IssuanceEvent(StrEnum):
     ROLL_BACK_STARTED = "roll_back_started"
     ELEMENT_CLEARED = "element_cleared"
     CANCELLED = "cancelled"
+    GIVEN_UP = "given_up"
 
 
 _S, _E = IssuanceState, IssuanceEvent
@@ -54,7 +55,12 @@ ISSUANCE = Machine[IssuanceState, IssuanceEvent](
         (_S.NUMBER_HELD, _E.CONTACT_LOST): _S.UNCERTAIN,
     }
     | {(state, _E.CONTACT_LOST): _S.UNCERTAIN for state in _ON_THE_ELEMENT}
-    | {(state, _E.ROLL_BACK_STARTED): _S.ROLLING_BACK for state in _ON_THE_ELEMENT},
+    | {(state, _E.ROLL_BACK_STARTED): _S.ROLLING_BACK for state in _ON_THE_ELEMENT}
+    # Four eyes: the phone is lost, and nobody will ever tell what its element holds.
+    | {
+        (state, _E.GIVEN_UP): _S.ABANDONED
+        for state in (_S.NUMBER_HELD, *_ON_THE_ELEMENT, _S.UNCERTAIN, _S.ROLLING_BACK)
+    },
 )
 
 FINAL = frozenset({IssuanceState.ACTIVE, IssuanceState.ABANDONED})

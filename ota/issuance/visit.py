@@ -46,8 +46,12 @@ class Turn:
     @property
     def is_called_off(self) -> bool:
         """Whether the order was called off while this batch, which goes on making the card, was under way."""
-        clearing = self.work.phase in (Phase.CLEAR_KNOCK, Phase.CLEAR)
-        return self.visit.order.state is IssuanceState.ROLLING_BACK and not clearing
+        return self.visit.order.state is IssuanceState.ROLLING_BACK and not self.is_clearing
+
+    @property
+    def is_clearing(self) -> bool:
+        """Whether this batch takes a card off the element."""
+        return self.work.phase in (Phase.CLEAR_KNOCK, Phase.CLEAR)
 
     @property
     def got_in(self) -> bool:

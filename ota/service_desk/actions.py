@@ -11,11 +11,14 @@ from sqlalchemy import Connection
 
 from ota.core.errors import NotFound
 from ota.core.values import CardNumber, CityCode
+from ota.issuance import abandonment
+from ota.issuance import orders as issuance_orders
+from ota.issuance.states import ISSUANCE, IssuanceEvent
 from ota.registry import cards
 from ota.registry.cards import Card
 from ota.registry.states import CARD, CardEvent
 from ota.service_desk.states import Action
-from ota.topup import orders, payments, refund_rows, write_offs
+from ota.topup import orders, payments, refund_rows, refunds, write_offs
 from ota.topup.orders import TopupOrder
 from ota.topup.states import REFUND, TOPUP, RefundEvent, RefundState, TopupEvent, TopupState
 
@@ -84,6 +87,14 @@ def _check_release(tx: Connection, card_no: str) -> None:
     CARD.after(_card(tx, card_no).state, CardEvent.RELEASED)
 
 
+def _city_of_issuance(tx: Connection, order_id: str) -> CityCode:
+    return issuance_orders.get(tx, order_id).city
+
+
+def _check_abandon(tx: Connection, order_id: str) -> None:
+    ISSUANCE.after(issuance_orders.get(tx, order_id).state, IssuanceEvent.GIVEN_UP)
+
+
 def _refund(tx: Connection, order_id: str, decision: Decision, actor: str, now: datetime) -> TopupOrder:
     return write_offs.refund(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
 
@@ -108,6 +119,12 @@ def _by_hand(tx: Connection, refund_id: str, decision: Decision, actor: str, now
     return write_offs.refund_by_hand(tx, refund_id, decision, actor, now)
 
 
+def _abandon(tx: Connection, order_id: str, _decision: Decision, _actor: str, now: datetime) -> object:
+    order = abandonment.abandon(tx, order_id, now)
+    refunds.card_not_made(tx, order.id, now)
+    return order
+
+
 def _release(tx: Connection, card_no: str, _decision: Decision, actor: str, now: datetime) -> Card:
     known = _card(tx, card_no)
     return write_offs.release_card(tx, cards.lock(tx, known.number, known.city, now), actor, now)
@@ -127,5 +144,6 @@ CONDUCT: Final[Mapping[Action, Conduct]] = {
     Action.REVERSE_CONFIRMATION: Conduct(_city_of_order, _check_reverse, _reverse),
     Action.REFUND_AGAIN: Conduct(_city_of_refund, _check_again, _again),
     Action.REFUND_BY_HAND: Conduct(_city_of_refund, _check_by_hand, _by_hand),
+    Action.ABANDON_ISSUANCE: Conduct(_city_of_issuance, _check_abandon, _abandon),
     Action.RELEASE_CARD: Conduct(_city_of_card, _check_release, _release),
 }

@@ -24,6 +24,9 @@ class Action(StrEnum):
     REFUND_BY_HAND = "refund_by_hand"
     """Subject: a refund that cannot be sent or was refused. It was paid out by other means."""
 
+    ABANDON_ISSUANCE = "abandon_issuance"
+    """Subject: an issuance whose phone is lost. There will be no card: its number is spent, what was paid goes back."""
+
     RELEASE_CARD = "release_card"
     """Subject: a frozen card. Its next verified counter is believed."""
 

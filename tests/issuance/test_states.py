@@ -13,28 +13,33 @@ ORDERS = {
         "channel_opened": "channel_open",
         "contact_lost": "uncertain",
         "cancelled": "abandoned",
+        "given_up": "abandoned",
     },
     "channel_open": {
+        "given_up": "abandoned",
         "applications_installed": "installed",
         "contact_lost": "uncertain",
         "roll_back_started": "rolling_back",
     },
     "installed": {
+        "given_up": "abandoned",
         "personalisation_done": "personalised",
         "contact_lost": "uncertain",
         "roll_back_started": "rolling_back",
     },
     "personalised": {
+        "given_up": "abandoned",
         "read_back_verified": "active",
         "contact_lost": "uncertain",
         "roll_back_started": "rolling_back",
     },
     "uncertain": {
+        "given_up": "abandoned",
         "read_back_verified": "active",
         "channel_opened": "channel_open",
         "roll_back_started": "rolling_back",
     },
-    "rolling_back": {"element_cleared": "abandoned"},
+    "rolling_back": {"element_cleared": "abandoned", "given_up": "abandoned"},
 }
 
 
