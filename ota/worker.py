@@ -109,7 +109,7 @@ class Relay:
         room = _MOST_QUEUED - self.queue.count
         jobs = self._built.runner.claim(limit=room) if room > 0 else []
         try:
-            for job in jobs:
+            for job in reversed(jobs):  # most go to the front, so that the last one is the first
                 self._enqueue(job)
         except RedisError:
             with self._built.store.begin() as tx:
@@ -142,6 +142,7 @@ class Relay:
             job.job,
             job.subject_id,
             job_id=f"outbox-{job.id}-{job.attempts}",
+            at_front=not self._built.runner.is_unhurried(job.job),
             retry=_RETRY,
             job_timeout=self._built.settings.jobs.lease_s,
             result_ttl=_RESULT_LIFE_S,

@@ -4,7 +4,7 @@ A row lives from ``stage`` to ``finish``. Whoever takes it holds a lease; when t
 message, the lease ends and the row is due again. So a handler may run more than once and must not mind.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -69,18 +69,24 @@ def stage(tx: Connection, job: str, subject_id: str, *, due_at: datetime) -> Non
     tx.execute(outbox.insert().values(job=str(job), subject_id=subject_id, due_at=due_at))
 
 
-def claim_due(tx: Connection, now: datetime, patience: Patience, *, limit: int = 20) -> list[DueJob]:
-    """Take up to ``limit`` due rows and lease them; no other process gets the same ones."""
-    due = (
-        sa.select(outbox.c.id, outbox.c.job, outbox.c.subject_id, outbox.c.attempts)
-        .where(_due(now))
-        .order_by(outbox.c.due_at, outbox.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)  # SQLite has no such clause and needs none: begin() is exclusive
-    )
-    rows = tx.execute(due).all()
-    _lease(tx, [row.id for row in rows], until=now + patience.lease)
-    return [DueJob(row.id, row.job, row.subject_id, row.attempts + 1) for row in rows]
+@dataclass(frozen=True, slots=True)
+class Unhurried:
+    """Jobs that wait for others' servers and move no money: ``most`` are claimed at once, after and beside the rest."""
+
+    jobs: Collection[str] = ()
+    most: int = 0
+
+
+def claim_due(
+    tx: Connection, now: datetime, patience: Patience, *, limit: int = 20, unhurried: Unhurried | None = None
+) -> list[DueJob]:
+    """Take up to ``limit`` due rows and lease them; no other process gets the same ones. The unhurried come last."""
+    behind = unhurried or Unhurried()
+    found = _take(tx, now, outbox.c.job.not_in(behind.jobs), limit)
+    if behind.jobs:
+        found += _take(tx, now, outbox.c.job.in_(behind.jobs), behind.most)
+    _lease(tx, [job.id for job in found], until=now + patience.lease)
+    return found
 
 
 def anything_due(tx: Connection, now: datetime) -> bool:
@@ -147,6 +153,18 @@ def backlog(tx: Connection, now: datetime) -> Backlog:
         sa.select(outbox.c.due_at).where(alive, outbox.c.due_at <= now).order_by(outbox.c.due_at).limit(1)
     ).scalar()
     return Backlog(waiting, dead, 0.0 if oldest is None else (now - oldest).total_seconds())
+
+
+def _take(tx: Connection, now: datetime, which: sa.ColumnElement[bool], limit: int) -> list[DueJob]:
+    """The due rows of this kind that have waited longest, locked."""
+    due = (
+        sa.select(outbox.c.id, outbox.c.job, outbox.c.subject_id, outbox.c.attempts)
+        .where(_due(now), which)
+        .order_by(outbox.c.due_at, outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)  # SQLite has no such clause and needs none: begin() is exclusive
+    )
+    return [DueJob(row.id, row.job, row.subject_id, row.attempts + 1) for row in tx.execute(due)]
 
 
 def _due(now: datetime) -> sa.ColumnElement[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 
 from sqlalchemy.engine import Connection
@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from ota.core.clock import Clock
 from ota.core.errors import OtaError
 from ota.store import outbox
-from ota.store.outbox import DueJob, Patience
+from ota.store.outbox import DueJob, Patience, Unhurried
 from ota.store.phases import Store
 
 _log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ Sweep = Callable[[], object]
 """Finds work in the tables themselves and stages or does it; called every minute, by several processes."""
 
 _SWEEP_EVERY_S = 60.0
+_UNHURRIED_SHARE = 5
 _LONGEST_PAUSE_S = 30.0
 
 
@@ -39,24 +40,33 @@ class JobRunner:
         sweeps: Sequence[Sweep] = (),
         patience: Patience | None = None,
         count: Callable[[str, str], None] = lambda _job, _outcome: None,
+        unhurried: Collection[str] = (),
     ) -> None:
-        """``count`` is told each run's job and outcome (done, failed or dead), for the metrics."""
+        """``count`` is told each run's job and outcome (done, failed or dead), for the metrics.
+
+        ``unhurried`` jobs go after all others: few of them at a time, so that those never wait for many of them.
+        """
         self._store = store
         self._clock = clock
         self._handlers = handlers
         self._sweeps = sweeps
         self._patience = patience or Patience()
         self._count = count
+        self._unhurried = frozenset(unhurried)
 
     @property
     def jobs(self) -> frozenset[str]:
         """The names of the jobs that have a handler."""
         return frozenset(self._handlers)
 
+    def is_unhurried(self, job: str) -> bool:
+        """Whether jobs of this name go after all others."""
+        return job in self._unhurried
+
     def run_due(self, limit: int = 20) -> int:
         """Run what is due now; returns how many rows were taken."""
         jobs = self.claim(limit)
-        for (job, subject_id), rows in groupby(sorted(jobs, key=_subject), key=_subject):
+        for (_, job, subject_id), rows in groupby(sorted(jobs, key=self._turn), key=self._turn):
             self._run(job, subject_id, list(rows))
         return len(jobs)
 
@@ -68,13 +78,17 @@ class JobRunner:
             self._run(job, subject_id, rows)
 
     def claim(self, limit: int = 20) -> list[DueJob]:
-        """Take due rows without running them; look first, so that an idle process locks nothing."""
+        """Take due rows without running them; look first, so that an idle process locks nothing.
+
+        Beside the ``limit`` a fifth as many unhurried ones are taken, which come last.
+        """
         now = self._clock.now()
+        behind = Unhurried(self._unhurried, max(1, limit // _UNHURRIED_SHARE))
         with self._store.read() as tx:
             if not outbox.anything_due(tx, now):
                 return []
         with self._store.begin() as tx:
-            return outbox.claim_due(tx, now, self._patience, limit=limit)
+            return outbox.claim_due(tx, now, self._patience, limit=limit, unhurried=behind)
 
     def sweep(self) -> None:
         """Call every sweep; one that fails does not stop the others."""
@@ -121,6 +135,5 @@ class JobRunner:
     def _note(self, tx: Connection, row: DueJob, error: str) -> bool:
         return outbox.fail(tx, row, self._clock.now(), self._patience, error=error)
 
-
-def _subject(job: DueJob) -> tuple[str, str]:
-    return job.job, job.subject_id
+    def _turn(self, job: DueJob) -> tuple[bool, str, str]:
+        return job.job in self._unhurried, job.job, job.subject_id

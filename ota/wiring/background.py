@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
+from typing import Final
 
 from ota.city_hosts.jobs import TELL_CITY_HOST
 from ota.city_hosts.news import HostNews
@@ -23,6 +24,9 @@ from ota.topup.jobs import SEND_REFUND, SETTLE_SILENT_LOAD
 from ota.topup.loads import Loads
 from ota.topup.refunds import Refunds
 from ota.web import metrics
+
+UNHURRIED: Final = (TELL_WALLET,)
+"""Jobs that go after all others: a wallet's slow server must not keep anybody's refund waiting."""
 
 
 def handlers(loads: Loads, refunds: Refunds, webhooks: Deliveries, news: HostNews) -> Mapping[str, Handler]:

@@ -57,10 +57,10 @@ def ready(built: wiring.Wiring, redis_url: str, handled: Handled) -> wiring.Wiri
     return replace(built, settings=settings, runner=runner)
 
 
-def stage(built: wiring.Wiring, *subjects: str) -> None:
+def stage(built: wiring.Wiring, *subjects: str, job: str = "test") -> None:
     with built.store.begin() as tx:
         for subject in subjects:
-            outbox.stage(tx, "test", subject, due_at=SystemClock().now())
+            outbox.stage(tx, job, subject, due_at=SystemClock().now())
 
 
 def waiting(built: wiring.Wiring) -> int:
@@ -251,3 +251,18 @@ def ended_when(condition: Callable[[], bool]) -> Iterator[None]:
         thread.join()
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGINT, before[1])
+
+
+def test_what_is_handed_over_later_passes_the_news_that_waits(ready: wiring.Wiring) -> None:
+    later = replace(ready, runner=JobRunner(ready.store, SystemClock(), {}, unhurried={"news"}))
+    stage(ready, "n1", "n2", job="news")
+
+    with Redis.from_url(ready.settings.redis.url) as connection:
+        relay = worker.Relay(later, connection)
+        relay.hand_over()
+        stage(ready, "r1", "r2")
+        relay.hand_over()
+        queued = [job.args[1] for job in relay.queue.jobs]
+
+    assert queued[:2] == ["r1", "r2"]
+    assert sorted(queued[2:]) == ["n1", "n2"]

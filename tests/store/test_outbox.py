@@ -269,3 +269,46 @@ def test_the_loop_survives_and_asks_less_often(
     runner.run_until(stop, 0.5)
 
     assert stop.pauses == pauses
+
+
+def stage_news(store: Store, clock: SetClock, count: int) -> None:
+    with store.begin() as tx:
+        for n in range(count):
+            outbox.stage(tx, "tell", f"news-{n}", due_at=clock.now() - timedelta(minutes=1))
+
+
+def hurried(store: Store, clock: SetClock, ran: list[str]) -> JobRunner:
+    handlers = {"tell": ran.append, "settle": ran.append}
+    return JobRunner(store, clock, handlers, patience=PATIENCE, unhurried={"tell"})
+
+
+def test_money_goes_before_news_however_long_the_news_has_waited(store: Store, clock: SetClock) -> None:
+    ran: list[str] = []
+    stage_news(store, clock, 40)
+    stage(store, clock, "refund")
+
+    hurried(store, clock, ran).run_due()
+
+    assert ran[0] == "refund"
+    assert 2 <= len(ran) <= 6  # then it looks again
+
+
+def test_news_has_its_turn_however_much_money_waits(store: Store, clock: SetClock) -> None:
+    ran: list[str] = []
+    stage_news(store, clock, 5)
+    stage(store, clock, *(f"refund-{n}" for n in range(100)))
+
+    hurried(store, clock, ran).run_due()
+
+    assert [each[:4] for each in ran] == ["refu"] * 20 + ["news"] * 4
+
+
+def test_only_news_is_found_too(store: Store, clock: SetClock) -> None:
+    ran: list[str] = []
+    stage_news(store, clock, 5)
+    runner = hurried(store, clock, ran)
+
+    taken = [runner.run_due() for _ in range(3)]
+
+    assert taken == [4, 1, 0]
+    assert len(ran) == 5
