@@ -6,6 +6,7 @@ booked all the same: the money was captured. It is surplus, and goes back by its
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,8 @@ from ota.ledger.books import Money
 from ota.store.inserts import insert_or_skip
 from ota.topup.models import payment
 from ota.topup.states import PaymentPurpose, RefundReason
+
+_log = logging.getLogger(__name__)
 
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD: Final = timedelta(days=1)
@@ -49,6 +52,20 @@ class PaymentUsed(Conflict):
     next_action = NextAction.CONTACT_SERVICE
     english = "This trade has already paid for another order."
     chinese = "该支付流水已用于其他订单。"
+
+
+class PaymentClaimed(Conflict):
+    """Another caller has handed in this trade as its own: one of the two is wrong, and only people can find out which."""
+
+    code = "payment_claimed_by_another"
+    next_action = NextAction.CONTACT_SERVICE
+    english = "Another caller has claimed this trade; nothing is booked here. Contact the service with the trade number."
+    chinese = "该支付流水已被其他调用方登记, 本次未入账, 请凭流水号联系客服。"
+
+    def __init__(self, claimed_by: str) -> None:
+        super().__init__()
+        self.claimed_by = claimed_by
+        """For the platform's own people; the answer names nobody."""
 
 
 class PaidAlready(Conflict):
@@ -132,8 +149,8 @@ def take(tx: Connection, due: Due, fact: PaymentFact, now: datetime) -> tuple[Pa
     """Write a payment and book it in suspense; True when it is new, False when this very payment is there already.
 
     The answer tells whether it fits its order. Raises PaymentDiffers for another currency and for a known trade with
-    another amount, PaymentUsed for a trade of another order, InvalidValue for one that lies in the future; then nothing
-    is written. The caller holds the order's lock.
+    another amount, PaymentUsed for a trade of another order, PaymentClaimed for one of another caller, InvalidValue for one
+    that lies in the future; then nothing is written. The caller holds the order's lock.
     """
     if fact.paid_at > now + _AHEAD:
         raise InvalidValue("payment.paid_at", "a time that has come")
@@ -146,6 +163,12 @@ def take(tx: Connection, due: Due, fact: PaymentFact, now: datetime) -> tuple[Pa
             journals.post(tx, books.payment_taken(written.money), now)
             return written, True
         known = _of_trade(tx, fact)  # another order took the same trade a moment ago
+    if known is not None and known.caller_id != due.caller_id:
+        _log.error(
+            "trade %s of %s is claimed by %s, and was by %s for %s: a person must look",
+            *(fact.trade_no, fact.channel, due.caller_id, known.caller_id, known.order_id),
+        )
+        raise PaymentClaimed(known.caller_id)
     if known is None or known.order_id != due.order_id:
         raise PaymentUsed
     if known.amount != fact.amount:

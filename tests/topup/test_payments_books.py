@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -165,6 +166,30 @@ def test_a_trade_of_another_order_pays_nothing(platform: Platform) -> None:
     assert problem(answer) == (409, "payment_used")
     assert balances(platform) == PAID
     assert evidence_of(platform, other) == ["payment_used"]
+
+
+def test_a_trade_that_another_caller_has_claimed_is_told_apart_and_kept_with_both_names(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    honest = unpaid(platform)
+    squatted = str(platform.order_topup(CARD, 100, by="rival", payment=None)["order_id"])
+    claim = {"payment": platform.payment(100, "trade-one", by="rival")}
+    platform.post(f"/v1/topups/{squatted}/payment", claim, by="rival")
+
+    answer = pay(platform, honest, platform.payment(5000, "trade-one"))
+
+    notes = [
+        json.loads(row.data)
+        for row in platform.rows("SELECT data FROM evidence WHERE order_id = :id", id=honest)
+    ]
+    assert problem(answer) == (409, "payment_claimed_by_another")
+    assert (answer.json or {})["next_action"] == "contact_service"
+    assert "rival" not in (answer.get_data(as_text=True))
+    assert [note["claimed_by"] for note in notes] == ["rival"]
+    assert [(note["caller"], note["channel"], note["trade_no"]) for note in notes] == [
+        ("wallet", "alipay", "trade-one")
+    ]
+    assert "is claimed by wallet, and was by rival" in caplog.text
 
 
 def test_a_trade_whose_amount_has_changed_pays_nothing_more(platform: Platform) -> None:
