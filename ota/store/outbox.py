@@ -71,10 +71,10 @@ def stage(tx: Connection, job: str, subject_id: str, *, due_at: datetime) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Unhurried:
-    """Jobs that wait for others' servers and move no money: ``most`` are claimed at once, after and beside the rest."""
+    """Jobs that wait for others' servers and move no money: they get the room that the rest leave, ``least`` at any rate."""
 
     jobs: Collection[str] = ()
-    most: int = 0
+    least: int = 0
 
 
 def claim_due(
@@ -84,7 +84,8 @@ def claim_due(
     behind = unhurried or Unhurried()
     found = _take(tx, now, outbox.c.job.not_in(behind.jobs), limit)
     if behind.jobs:
-        found += _take(tx, now, outbox.c.job.in_(behind.jobs), behind.most)
+        room = max(limit - len(found), behind.least)
+        found += _take(tx, now, outbox.c.job.in_(behind.jobs), room)
     _lease(tx, [job.id for job in found], until=now + patience.lease)
     return found
 

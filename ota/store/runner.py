@@ -44,7 +44,7 @@ class JobRunner:
     ) -> None:
         """``count`` is told each run's job and outcome (done, failed or dead), for the metrics.
 
-        ``unhurried`` jobs go after all others: few of them at a time, so that those never wait for many of them.
+        ``unhurried`` jobs go after all others.
         """
         self._store = store
         self._clock = clock
@@ -80,7 +80,7 @@ class JobRunner:
     def claim(self, limit: int = 20) -> list[DueJob]:
         """Take due rows without running them; look first, so that an idle process locks nothing.
 
-        Beside the ``limit`` a fifth as many unhurried ones are taken, which come last.
+        The unhurried come last. They get the room that is left, and a fifth of the ``limit`` beside it where none is.
         """
         now = self._clock.now()
         behind = Unhurried(self._unhurried, max(1, limit // _UNHURRIED_SHARE))
