@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, modes
 
-from benchmarks.measure import Case, Comparison, compare
+from benchmarks.measure import Case, Comparison, compare, summarise
 from benchmarks.token_worker import BATCH, KEY, LOAD, MASTERS, provision
 from ota.hsm_adapter.pkcs11 import Pkcs11Hsm, TokenPlace
 from ota.hsm_adapter.pkcs11.ciphers import TDES
@@ -26,6 +26,7 @@ from ota.hsm_adapter.software import SoftwareHsm
 from ota.hsm_adapter.software.memory import PublishedKeys
 
 PROCESSES = 2
+TURN_S = 0.25
 
 
 def bench(seconds: float) -> Iterator[Comparison]:
@@ -44,12 +45,7 @@ def bench(seconds: float) -> Iterator[Comparison]:
         )
         yield _steps(hsm._session, seconds)  # noqa: SLF001  the steps are below the port
         with _workers(place, PROCESSES) as workers:
-            yield compare(
-                f"Loads on one token by {PROCESSES} processes",
-                Case("one process", lambda: _work(workers[:1]), BATCH),
-                Case(f"{PROCESSES} processes", lambda: _work(workers), BATCH * PROCESSES),
-                seconds=seconds,
-            )
+            yield _beside_each_other(workers, seconds)
 
 
 def _raw_des() -> Callable[[], object]:
@@ -109,7 +105,7 @@ def _read(token: OpenToken, masters: Masters) -> object:
 
 @contextmanager
 def _workers(place: TokenPlace, count: int) -> Iterator[Sequence[subprocess.Popen[str]]]:
-    """Processes with the token open, each waiting for a line on its standard input."""
+    """Processes with the token open, each waiting on its standard input to be told how long to work."""
     command = [sys.executable, "-m", "benchmarks.token_worker", str(place.module), place.label]
     with ExitStack() as stack:
         workers = []
@@ -125,11 +121,23 @@ def _workers(place: TokenPlace, count: int) -> Iterator[Sequence[subprocess.Pope
         yield workers
 
 
-def _work(workers: Sequence[subprocess.Popen[str]]) -> None:
+def _beside_each_other(workers: Sequence[subprocess.Popen[str]], seconds: float) -> Comparison:
+    """What they load together in a time, in turns with what each loads alone: nobody waits for the slower one."""
+    alone: list[float] = []
+    together: list[float] = []
+    for turn in range(max(2, round(seconds / TURN_S))):
+        alone.append(_seconds_a_load([workers[turn % len(workers)]]))
+        together.append(_seconds_a_load(workers))
+    return summarise(
+        f"Loads on one token by {PROCESSES} processes",
+        {"one process": alone, f"{PROCESSES} processes": together},
+    )
+
+
+def _seconds_a_load(workers: Sequence[subprocess.Popen[str]]) -> float:
     for worker in workers:
-        _tell(worker, "go")
-    for worker in workers:
-        _hear(worker)
+        _tell(worker, str(TURN_S))
+    return 1 / sum(_hear(worker) for worker in workers)
 
 
 def _tell(worker: subprocess.Popen[str], line: str) -> None:
@@ -138,7 +146,9 @@ def _tell(worker: subprocess.Popen[str], line: str) -> None:
     worker.stdin.flush()
 
 
-def _hear(worker: subprocess.Popen[str]) -> None:
+def _hear(worker: subprocess.Popen[str]) -> float:
     assert worker.stdout is not None
-    if worker.stdout.readline() != "done\n":
+    line = worker.stdout.readline()
+    if not line:
         raise RuntimeError("a process of the benchmark ended")
+    return float(line)

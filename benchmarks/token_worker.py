@@ -1,8 +1,9 @@
-"""One process of the token's benchmark: told the PIN on its standard input, then a batch of loads for each line."""
+"""One process of the token's benchmark: reads the PIN, then how many seconds to load, and says how many a second."""
 
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 from ota.card.keys import Algorithm, KeyRole
@@ -34,10 +35,17 @@ def main(module: str, label: str) -> None:
     pin = sys.stdin.readline().strip()
     hsm = Pkcs11Hsm.open(TokenPlace(Path(module), label, typed_pin=lambda: pin), environment="sandbox")
     hsm.authorise_load(KEY, LOAD)
-    print("done", flush=True)
-    for _ in sys.stdin:
+    print(0.0, flush=True)
+    for line in sys.stdin:
+        print(_loads_a_second(hsm, float(line)), flush=True)
+
+
+def _loads_a_second(hsm: Pkcs11Hsm, seconds: float) -> float:
+    loads, begin = 0, time.perf_counter()
+    while (passed := time.perf_counter() - begin) < seconds:
         hsm.authorise_loads([(KEY, LOAD)] * BATCH)
-        print("done", flush=True)
+        loads += BATCH
+    return loads / passed
 
 
 if __name__ == "__main__":
