@@ -25,6 +25,7 @@ from ota.web.json_body import MAX_BODY, OrjsonProvider
 from ota.web.logs import configure_logging
 from ota.web.policy import guard_routes
 from ota.web.request_log import name_requests
+from ota.web.scraping import DOOR as SCRAPING
 from ota.web.signed_messages import DOOR, sign_answers
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def found_by_routes(built: wiring.Wiring) -> dict[str, Any]:
         "ota.idempotency": built.idempotency,
         "ota.readiness": Readiness(built.checks),
         DOOR: built.city_door,
+        SCRAPING: wiring.open_scraping(built.settings),
     }
 
 

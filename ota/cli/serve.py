@@ -51,9 +51,9 @@ def serve(host: str | None, port: int | None, workers: int | None, **installatio
     settings = load_settings(**installation, server__host=host, server__port=port, server__workers=workers)
     configure_logging(settings.log.level)
     prepare(settings, SystemClock().now())
-    wiring.build(
-        settings
-    ).store.close()  # whatever cannot be built is told here, once, and not by each process
+    # Whatever cannot be built is told here, once, and not by each process.
+    wiring.open_scraping(settings)
+    wiring.build(settings).store.close()
     with ExitStack() as stack:
         _run(settings, choose_port(settings.server.host, settings.server.port), stack)
 

@@ -113,7 +113,7 @@ def admit(app: Flask, gate: Gate) -> None:
 
     def enter() -> None:
         policy = policy_of(current_app.view_functions.get(request.endpoint or ""))
-        if policy is None or (policy.public and request.method == "GET"):
+        if policy is None or policy.scraped or (policy.public and request.method == "GET"):
             return
         request.get_data()  # a body that comes slowly, or never, keeps a thread and not a slot
         lane = Lane.ORDER if policy.is_order else Lane.OTHER
