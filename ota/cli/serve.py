@@ -110,5 +110,8 @@ def _tells_more_than_many_threads(record: logging.LogRecord) -> bool:
 
 
 def _threads(server: ServerSettings) -> int:
-    """Enough to wait in: the gate of `ota.web.admission` decides who works, so that nobody waits where it cannot see."""
-    return server.threads + server.waiting_orders + _OTHERS_WAITING
+    """Enough to wait in: the gate of `ota.web.admission` decides who works, so that nobody waits where it cannot see.
+
+    Who waits for a body does so beside them all: bodies that never come keep none of the other threads.
+    """
+    return server.threads + server.waiting_orders + _OTHERS_WAITING + server.waiting_bodies

@@ -42,5 +42,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "hsm.key_administrator: expected 64 hexadecimal digits, as `ota keys list` shows them, or nothing"
     if settings.server.metrics == "token" and not settings.server.metrics_token_file:
         yield "server.metrics_token_file: expected a file with the scraper's token, since server.metrics is token"
+    if settings.server.waiting_bodies < 2:
+        yield "server.waiting_bodies: expected 2 or more: half of them are for those who have shown a token"
     if bool(settings.server.tls_certificate) != bool(settings.server.tls_key):
         yield "server.tls_certificate and server.tls_key: expected both or neither"

@@ -36,6 +36,10 @@ class Policy:
     is_order: bool = False
     scraped: bool = False
 
+    def takes_a_place(self, method: str) -> bool:
+        """Whether such a request is one of those that must not be too many: it does more than show how things are."""
+        return not (self.scraped or (self.public and method == "GET"))
+
 
 def declare(view: View, policy: Policy) -> View:
     """Attach the policy to a view function."""

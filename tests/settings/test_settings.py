@@ -100,6 +100,7 @@ def test_a_whole_number_may_stand_for_seconds(folder: Path) -> None:
         pytest.param(
             "[server]\nmetrics = 'token'", r"server\.metrics_token_file: expected a file", id="no token"
         ),
+        pytest.param("[server]\nwaiting_bodies = 1", r"server\.waiting_bodies: expected 2", id="no place"),
         pytest.param("[server]\nmetrics = 'shut'", r"expected open or token or off", id="unknown door"),
         pytest.param("[hsm]\nstandby_token = 't'", r"standby_pin_file: expected both", id="half a standby"),
         pytest.param(
