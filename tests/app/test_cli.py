@@ -121,6 +121,22 @@ def test_a_worker_with_a_queue_works(tmp_path: Path, redis_url: str, monkeypatch
     assert result.exit_code == 0, result.output
 
 
+def test_a_production_worker_does_not_start_where_a_server_would_not(
+    tmp_path: Path, postgres_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = {"database.url": postgres_url, "data": str(tmp_path / "data")}
+    prepare(configuration.load(environ={}, overrides=url), SystemClock().now())
+    settings = production(tmp_path, **url, **{"redis.url": redis_url})
+    monkeypatch.setattr(sys.modules["ota.cli.worker"], "load_settings", lambda **_: settings)
+    monkeypatch.setattr(sys.modules["ota.cli.worker"], "configure_logging", lambda _level: None)
+
+    result = ota("worker", "--burst")
+
+    assert result.exit_code == 1
+    assert "sandbox-wallet" in result.output
+    assert "private keys are published" in result.output
+
+
 def test_callers_are_registered_and_disabled(tmp_path: Path) -> None:
     ota("db", "upgrade", "--data", tmp_path)
     registered = ota("callers", "register", CONFIG / "sandbox" / "callers.toml", "--data", tmp_path)
