@@ -8,9 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Flask
 
@@ -19,23 +17,25 @@ from ota import wiring
 from ota.settings import Server
 from ota.web import authentication, health, jwks, metrics
 from ota.web.admission import Gate, Room, admit
+from ota.web.bodies import Bodies, take_in
 from ota.web.description import describe
 from ota.web.health import Readiness
 from ota.web.json_body import MAX_BODY, OrjsonProvider
 from ota.web.logs import configure_logging
 from ota.web.policy import guard_routes
 from ota.web.request_log import name_requests
+from ota.web.scraping import DOOR as SCRAPING
 from ota.web.signed_messages import DOOR, sign_answers
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _STOP_PATIENCE_S = 5.0
 _ORPHAN_PATIENCE_S = 3.0
 
 
-def create_app(built: wiring.Wiring, gate: Gate | None = None) -> Flask:
-    """The application with every subject's routes; nothing is started by building it. Without a gate all come in."""
+def create_app(built: wiring.Wiring, gate: Gate | None = None, bodies: Bodies | None = None) -> Flask:
+    """The application with every subject's routes; nothing is started by building it.
+
+    Without a gate all come in, without ``bodies`` any number of bodies may be on their way.
+    """
     app = Flask("ota", static_folder=None)
     app.json = OrjsonProvider(app)
     app.config.update(
@@ -47,6 +47,8 @@ def create_app(built: wiring.Wiring, gate: Gate | None = None) -> Flask:
     app.extensions |= found_by_routes(built)
     name_requests(app)
     metrics.count_requests(app)
+    if bodies is not None:
+        take_in(app, bodies)
     if gate is not None:
         admit(app, gate)
     guard_routes(app)
@@ -66,6 +68,7 @@ def found_by_routes(built: wiring.Wiring) -> dict[str, Any]:
         "ota.idempotency": built.idempotency,
         "ota.readiness": Readiness(built.checks),
         DOOR: built.city_door,
+        SCRAPING: wiring.open_scraping(built.settings),
     }
 
 
@@ -82,9 +85,7 @@ def application() -> Flask:
         threading.Thread(
             target=built.key_uses.flush_until, args=(stop,), name="key uses", daemon=True
         ).start()
-    app = create_app(built, Gate(_room(settings.server)))
-    app.wsgi_app = _MeasuredInput(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
-    return app
+    return create_app(built, Gate(_room(settings.server)), Bodies(settings.server.waiting_bodies))
 
 
 def end_with_parent() -> None:
@@ -104,24 +105,6 @@ def _end_after(parent: multiprocessing.process.BaseProcess) -> None:
 def _room(server: Server) -> Room:
     """A slot per thread that works; those who wait have threads of their own (see ``ota serve``)."""
     return Room(server.threads, min(server.reserved_threads, server.threads - 1), server.waiting_orders)
-
-
-class _MeasuredInput:
-    """Gives a chunked body a length, at most one byte more than is allowed, so that the limit refuses it.
-
-    Werkzeug reads nothing where there is no Content-Length, unless told that the input ends by itself; then it
-    cuts a body that is too long instead of refusing it.
-    """
-
-    def __init__(self, application: WSGIApplication) -> None:
-        self._application = application
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None and "CONTENT_LENGTH" not in environ:
-            body = environ["wsgi.input"].read(MAX_BODY + 1)
-            environ["wsgi.input"] = BytesIO(body)
-            environ["CONTENT_LENGTH"] = str(len(body))
-        return self._application(environ, start_response)
 
 
 def start_jobs(built: wiring.Wiring) -> threading.Event:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ota import wiring
 from ota.cities.check import check_config as find_mistakes
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.store.caller_file import read_callers
@@ -19,6 +20,7 @@ from ota.store.caller_file import read_callers
 def check_config(*, as_json: bool, **installation: Any) -> None:
     """Read settings, cities, card products and security domains; print each mistake, exit 1 if there is one."""
     settings = load_settings(**installation)
+    wiring.open_scraping(settings)
     findings = find_mistakes(settings.config)
     if settings.sandbox.credentials:
         read_callers(settings.config / "sandbox" / "callers.toml")

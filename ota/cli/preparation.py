@@ -16,7 +16,7 @@ from ota.registry import numbers
 from ota.settings import Settings, SettingsError
 from ota.store.caller_file import read_callers
 from ota.store.callers import Callers, sealed
-from ota.store.migrations import upgrade
+from ota.store.migrations import current, newest, upgrade
 from ota.store.phases import Store
 
 _log = logging.getLogger(__name__)
@@ -40,9 +40,7 @@ def prepare(settings: Settings, now: datetime) -> None:
     Raises SettingsError for a mistake in the configuration, when others may enter production's data folder, and for a
     production database that was a sandbox's or knows a caller that production would not register.
     """
-    if mistakes := check_config(settings.config):
-        raise SettingsError("\n".join(str(mistake) for mistake in mistakes))
-    _guard_folder(settings)
+    _guard_files(settings)
     store = wiring.open_store(settings)
     try:
         upgrade(store.engine)
@@ -50,12 +48,44 @@ def prepare(settings: Settings, now: datetime) -> None:
         if settings.sandbox.credentials:
             _register_sandbox(settings, callers, now)
             _fill_sandbox(settings, store, now)
-        elif settings.environment == "production":
-            _refuse_published(callers)
-            _refuse_unbound(callers)
-            _refuse_made_up(settings, store)
+        else:
+            _guard_database(settings, store)
     finally:
         store.close()
+
+
+def require_prepared(settings: Settings) -> None:
+    """Make sure that the installation is one that `prepare` would leave as it is, and change nothing.
+
+    For a process beside the servers, which migrate. Raises SettingsError for whatever `prepare` refuses, and for a
+    database that is not at this version's tables.
+    """
+    _guard_files(settings)
+    store = wiring.open_store(settings)
+    try:
+        if (found := current(store.engine)) != newest():
+            raise SettingsError(
+                f"the database is at version {found or 'none'}, expected {newest()}: run `ota db upgrade`, "
+                "or let `ota serve` start first"
+            )
+        _guard_database(settings, store)
+    finally:
+        store.close()
+
+
+def _guard_files(settings: Settings) -> None:
+    if mistakes := check_config(settings.config):
+        raise SettingsError("\n".join(str(mistake) for mistake in mistakes))
+    _guard_folder(settings)
+
+
+def _guard_database(settings: Settings, store: Store) -> None:
+    """Refuse what production must not serve, nor finish the work of."""
+    if settings.environment != "production":
+        return
+    _refuse_published(Callers(store))
+    _refuse_unbound(Callers(store))
+    _refuse_made_up(settings, store)
 
 
 def _guard_folder(settings: Settings) -> None:

@@ -51,9 +51,9 @@ def serve(host: str | None, port: int | None, workers: int | None, **installatio
     settings = load_settings(**installation, server__host=host, server__port=port, server__workers=workers)
     configure_logging(settings.log.level)
     prepare(settings, SystemClock().now())
-    wiring.build(
-        settings
-    ).store.close()  # whatever cannot be built is told here, once, and not by each process
+    # Whatever cannot be built is told here, once, and not by each process.
+    wiring.open_scraping(settings)
+    wiring.build(settings).store.close()
     with ExitStack() as stack:
         _run(settings, choose_port(settings.server.host, settings.server.port), stack)
 
@@ -110,5 +110,8 @@ def _tells_more_than_many_threads(record: logging.LogRecord) -> bool:
 
 
 def _threads(server: ServerSettings) -> int:
-    """Enough to wait in: the gate of `ota.web.admission` decides who works, so that nobody waits where it cannot see."""
-    return server.threads + server.waiting_orders + _OTHERS_WAITING
+    """Enough to wait in: the gate of `ota.web.admission` decides who works, so that nobody waits where it cannot see.
+
+    Who waits for a body does so beside them all: bodies that never come keep none of the other threads.
+    """
+    return server.threads + server.waiting_orders + _OTHERS_WAITING + server.waiting_bodies

@@ -24,6 +24,11 @@ def refusals(settings: Settings) -> Iterator[str]:
         yield "tokens.audience: expected the platform's own https:// address with environment = production"
     if not (settings.server.tls_certificate or settings.server.behind_tls_proxy):
         yield "server.tls_certificate: expected one, or server.behind_tls_proxy = true, with environment = production"
+    if settings.server.metrics == "open":
+        yield (
+            "server.metrics: expected token (with server.metrics_token_file) or off with environment = production: "
+            "/metrics tells what each city's customers have waiting"
+        )
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
@@ -35,5 +40,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "hsm.standby_token: expected none, since hsm.backend is software"
     if not _PUBLIC_KEY.fullmatch(settings.hsm.key_administrator):
         yield "hsm.key_administrator: expected 64 hexadecimal digits, as `ota keys list` shows them, or nothing"
+    if settings.server.metrics == "token" and not settings.server.metrics_token_file:
+        yield "server.metrics_token_file: expected a file with the scraper's token, since server.metrics is token"
+    if settings.server.waiting_bodies < 2:
+        yield "server.waiting_bodies: expected 2 or more: half of them are for those who have shown a token"
     if bool(settings.server.tls_certificate) != bool(settings.server.tls_key):
         yield "server.tls_certificate and server.tls_key: expected both or neither"

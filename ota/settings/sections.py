@@ -18,7 +18,9 @@ class Server:
     """The HTTP server. TLS ends here (certificate and key) or at a proxy (``behind_tls_proxy``).
 
     ``threads`` requests work at once in a process; new orders leave ``reserved_threads`` of them free, and
-    ``waiting_orders`` of them may wait a moment before the next one is turned away.
+    ``waiting_orders`` of them may wait a moment before the next one is turned away. ``waiting_bodies`` may be on
+    their way at once, half of them of requests without a token that holds. ``metrics``: who may read them;
+    ``metrics_token_file`` holds the token that they show then, so that it stands in no variable and no log.
     """
 
     host: str = "127.0.0.1"
@@ -30,7 +32,10 @@ class Server:
     tls_certificate: str = ""
     tls_key: str = ""
     behind_tls_proxy: bool = False
+    waiting_bodies: int = 64
     stop_patience_s: int = 10
+    metrics: Literal["open", "token", "off"] = "open"
+    metrics_token_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,9 +113,9 @@ def admit(app: Flask, gate: Gate) -> None:
 
     def enter() -> None:
         policy = policy_of(current_app.view_functions.get(request.endpoint or ""))
-        if policy is None or (policy.public and request.method == "GET"):
+        if policy is None or not policy.takes_a_place(request.method):
             return
-        request.get_data()  # a body that comes slowly, or never, keeps a thread and not a slot
+        request.get_data()  # a body that comes slowly, or never, keeps no slot; how many may: `ota.web.bodies`
         lane = Lane.ORDER if policy.is_order else Lane.OTHER
         try:
             gate.enter(lane)

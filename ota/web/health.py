@@ -11,7 +11,7 @@ import orjson
 from flask import Blueprint, Response, current_app
 
 from ota.web import metrics
-from ota.web.policy import public
+from ota.web.policy import public, scraped
 
 _log = logging.getLogger(__name__)
 
@@ -68,9 +68,9 @@ def readyz() -> Response:
 
 
 @blueprint.get("/metrics")
-@public
+@scraped
 def show_metrics() -> Response:
-    """Figures for Prometheus."""
+    """Figures for Prometheus, to whom `server.metrics` says."""
     return metrics.render()
 
 

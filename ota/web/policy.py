@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import current_app, g, request
 
 from ota.core.errors import NotAllowed, NotFound
+from ota.web import scraping
 from ota.web.bearer import authenticate
 from ota.web.signed_messages import let_in
 
@@ -26,12 +27,18 @@ class Policy:
     """Who may call a route: everybody, whoever's token carries the scope, or a city's host by its signature.
 
     ``is_order``: it makes something new, and is the first to be turned away when there is too much to do.
+    ``scraped``: it shows figures, to whom the settings say (`ota.web.scraping`).
     """
 
     scope: str | None
     public: bool = False
     signed: bool = False
     is_order: bool = False
+    scraped: bool = False
+
+    def takes_a_place(self, method: str) -> bool:
+        """Whether such a request is one of those that must not be too many: it does more than show how things are."""
+        return not (self.scraped or (self.public and method == "GET"))
 
 
 def declare(view: View, policy: Policy) -> View:
@@ -43,6 +50,11 @@ def declare(view: View, policy: Policy) -> View:
 def public(view: View) -> View:
     """Open a route to everybody."""
     return declare(view, Policy(scope=None, public=True))
+
+
+def scraped(view: View) -> View:
+    """Open a route to whoever may read the figures."""
+    return declare(view, Policy(scope=None, scraped=True))
 
 
 def policy_of(view: Callable[..., Any] | None) -> Policy | None:
@@ -64,6 +76,8 @@ def _check() -> None:
         raise NotAllowed(code="no_policy")
     if policy.signed:
         let_in()
+    elif policy.scraped:
+        scraping.let_in()
     elif not policy.public:
         g.principal = authenticate()
         if policy.scope is None or not g.principal.may(policy.scope):

@@ -11,6 +11,7 @@ from ota.wiring.keys import (
     token_place,
 )
 from ota.wiring.platform import Wiring, build
+from ota.wiring.scraping import open_scraping
 from ota.wiring.tables import metadata
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "open_codes",
     "open_hsm",
     "open_key_store",
+    "open_scraping",
     "open_store",
     "purse_rules",
     "sm4_mechanisms",

@@ -82,6 +82,18 @@ def test_every_mistake_is_listed(tmp_path: Path) -> None:
     assert finding["key"] == "city.live"
 
 
+@pytest.mark.parametrize("command", ["check-config", "serve"])
+def test_a_token_for_the_metrics_that_is_not_there_is_told_before_a_server_starts(
+    tmp_path: Path, command: str
+) -> None:
+    environ = {"OTA_SERVER_METRICS": "token", "OTA_SERVER_METRICS_TOKEN_FILE": str(tmp_path / "token")}
+
+    result = CliRunner(env=environ).invoke(main, [command, "--data", str(tmp_path / "data")])
+
+    assert result.exit_code == 1
+    assert f"server.metrics_token_file: {tmp_path / 'token'}: expected a file with a token" in result.output
+
+
 def test_a_wrong_setting_is_told_without_a_stack(tmp_path: Path) -> None:
     result = ota("serve", "--environment", "production", "--data", tmp_path)
 
@@ -107,6 +119,22 @@ def test_a_worker_with_a_queue_works(tmp_path: Path, redis_url: str, monkeypatch
     result = ota("worker", "--burst", "--data", tmp_path)
 
     assert result.exit_code == 0, result.output
+
+
+def test_a_production_worker_does_not_start_where_a_server_would_not(
+    tmp_path: Path, postgres_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = {"database.url": postgres_url, "data": str(tmp_path / "data")}
+    prepare(configuration.load(environ={}, overrides=url), SystemClock().now())
+    settings = production(tmp_path, **url, **{"redis.url": redis_url})
+    monkeypatch.setattr(sys.modules["ota.cli.worker"], "load_settings", lambda **_: settings)
+    monkeypatch.setattr(sys.modules["ota.cli.worker"], "configure_logging", lambda _level: None)
+
+    result = ota("worker", "--burst")
+
+    assert result.exit_code == 1
+    assert "sandbox-wallet" in result.output
+    assert "private keys are published" in result.output
 
 
 def test_callers_are_registered_and_disabled(tmp_path: Path) -> None:
@@ -155,6 +183,7 @@ def production(tmp_path: Path, **overrides: Any) -> configuration.Settings:
         "redis.url": "redis://queue",
         "tokens.audience": "https://ota.example",
         "server.behind_tls_proxy": True,
+        "server.metrics": "off",
         "data": str(tmp_path),
     }
     return configuration.load(environ={}, overrides=needed | overrides)
@@ -167,6 +196,7 @@ def test_test_keys_cannot_be_registered_in_production(tmp_path: Path) -> None:
         "OTA_REDIS_URL": "redis://queue",
         "OTA_TOKENS_AUDIENCE": "https://ota.example",
         "OTA_SERVER_BEHIND_TLS_PROXY": "true",
+        "OTA_SERVER_METRICS": "off",
     }
     command = ["callers", "register", str(CONFIG / "sandbox" / "callers.toml"), "--data", str(tmp_path)]
 

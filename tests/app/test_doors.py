@@ -16,7 +16,7 @@ from ota.app import create_app, start_jobs
 from ota.core.clock import SystemClock
 from ota.store import outbox
 from ota.store.runner import JobRunner
-from ota.web.policy import policy_of
+from ota.web.policy import policy_of, scraped
 from ota.web.scopes import ALL_SCOPES
 
 PACKAGE = Path(door.__file__).parent
@@ -24,7 +24,6 @@ PUBLIC = {
     "/v1/token",
     "/healthz",
     "/readyz",
-    "/metrics",
     "/.well-known/jwks.json",
     "/openapi.json",
     "/docs",
@@ -38,8 +37,11 @@ def without_policy(app: flask.Flask) -> set[str]:
     for rule in app.url_map.iter_rules():
         policy = policy_of(app.view_functions[rule.endpoint])
         open_by_mistake = policy is not None and policy.public and rule.rule not in PUBLIC
-        known = policy is not None and (policy.public or policy.signed or policy.scope in ALL_SCOPES)
-        if open_by_mistake or not known:
+        scraped_by_mistake = policy is not None and policy.scraped and rule.rule != "/metrics"
+        known = policy is not None and (
+            policy.public or policy.signed or policy.scraped or policy.scope in ALL_SCOPES
+        )
+        if open_by_mistake or scraped_by_mistake or not known:
             found.add(rule.rule)
     return found
 
@@ -56,6 +58,13 @@ def test_a_route_without_a_policy_is_seen(embedded: wiring.Wiring) -> None:
     app.add_url_rule("/forgotten", view_func=lambda: "x", endpoint="forgotten")
 
     assert without_policy(app) == {"/forgotten"}
+
+
+def test_a_route_that_is_only_for_the_scraper_by_mistake_is_seen(embedded: wiring.Wiring) -> None:
+    app = create_app(embedded)
+    app.add_url_rule("/orders", view_func=scraped(lambda: "x"), endpoint="orders")
+
+    assert without_policy(app) == {"/orders"}
 
 
 def staged_names() -> dict[str, str]:

@@ -603,6 +603,7 @@ def production(
         "REDIS_URL": "redis://localhost",
         "TOKENS_AUDIENCE": "https://ota.example",
         "SERVER_BEHIND_TLS_PROXY": "true",
+        "SERVER_METRICS": "off",
     }.items():
         monkeypatch.setenv(f"OTA_{name}", value)
     (tmp_path / "production").mkdir()

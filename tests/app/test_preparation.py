@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 
 from ota import wiring
 from ota.cities.loader import load_cities
-from ota.cli.preparation import is_made_up, prepare
+from ota.cli.preparation import is_made_up, prepare, require_prepared
 from ota.core.principal import CallerKind
 from ota.settings import Settings, SettingsError, load
 from ota.store.callers import Caller, Callers
+from ota.store.migrations import current
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
@@ -64,6 +66,8 @@ def test_production_refuses_the_card_numbers_of_a_sandbox(settings: Settings) ->
 
     with pytest.raises(SettingsError, match=r"card numbers of a sandbox .*guangzhou.* a database of its own"):
         prepare(production(settings), NOW)
+    with pytest.raises(SettingsError, match=r"card numbers of a sandbox"):
+        require_prepared(production(settings))
 
 
 def test_production_refuses_callers_that_may_claim_any_trade(settings: Settings) -> None:
@@ -74,12 +78,45 @@ def test_production_refuses_callers_that_may_claim_any_trade(settings: Settings)
     callers.register(Caller("bound-wallet", CallerKind.WALLET, {}, channels=("alipay",)), NOW)
     callers.register(Caller("clerk", CallerKind.STAFF, {}), NOW)
 
-    with pytest.raises(SettingsError, match=r"knows old-wallet without payment channels"):
-        prepare(production(settings), NOW)
+    for refuse in (
+        lambda: prepare(production(settings), NOW),
+        lambda: require_prepared(production(settings)),
+    ):
+        with pytest.raises(SettingsError, match=r"knows old-wallet without payment channels"):
+            refuse()
     callers.disable("old-wallet")
     store.close()
 
     prepare(production(settings), NOW)
+    require_prepared(production(settings))
+
+
+def test_what_only_looks_migrates_nothing(settings: Settings) -> None:
+    settings.data.mkdir(0o700)
+
+    with pytest.raises(
+        SettingsError, match=r"the database is at version none, expected 0\d+: run `ota db upgrade`"
+    ):
+        require_prepared(settings)
+
+    store = wiring.open_store(settings)
+    assert current(store.engine) is None
+    store.close()
+
+
+def test_what_only_looks_refuses_an_open_folder_and_a_wrong_file_too(
+    settings: Settings, tmp_path: Path
+) -> None:
+    prepare(settings, NOW)
+    shutil.copytree(settings.config, config := tmp_path / "config")
+    city = config / "cities" / "foshan.toml"
+    city.write_text(city.read_text().replace("live = true", 'live = "yes"'))
+
+    with pytest.raises(SettingsError, match=r"foshan\.toml: city\.live"):
+        require_prepared(replace(settings, config=config))
+    settings.data.chmod(0o755)
+    with pytest.raises(SettingsError, match=r"mode 0755, expected 0700"):
+        require_prepared(production(settings))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -187,3 +188,28 @@ def test_a_chunked_body_is_read(server: ServerProcess) -> None:
 
     connection.close()
     assert status == 200
+
+
+def test_bodies_that_never_come_do_not_stop_the_server(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path / "data")
+    parts = urlsplit(server.url)
+    token = server.token(credentials.wallet(), AUDIENCE).json["access_token"]
+    unfinished = (
+        b"POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Content-Length: 1000\r\n\r\ngr"
+    )
+
+    with ExitStack() as stack:
+        for _ in range(200):
+            held = socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10)
+            stack.enter_context(held).sendall(unfinished)
+        time.sleep(1)
+        stranger = server.token(credentials.wallet(), AUDIENCE)
+        order = server.ask("POST", "/v1/topups", b"{}", Authorization=f"Bearer {token}")
+        health = server.ask("GET", "/healthz")
+    time.sleep(1)
+    afterwards = server.token(credentials.wallet(), AUDIENCE)
+    server.stop()
+
+    assert (stranger.status, stranger.json["code"]) == (503, "overloaded")
+    assert (order.status, health.status, afterwards.status) == (415, 200, 200)

@@ -15,6 +15,7 @@ PRODUCTION = {
     "redis.url": "rediss://queue",
     "tokens.audience": "https://ota.example",
     "server.behind_tls_proxy": True,
+    "server.metrics": "off",
 }
 
 
@@ -96,6 +97,11 @@ def test_a_whole_number_may_stand_for_seconds(folder: Path) -> None:
             "[jobs]\nrunner = 'redis'", r"redis\.url: expected an address", id="redis without address"
         ),
         pytest.param("[server]\ntls_key = 'k'", r"expected both or neither", id="half of TLS"),
+        pytest.param(
+            "[server]\nmetrics = 'token'", r"server\.metrics_token_file: expected a file", id="no token"
+        ),
+        pytest.param("[server]\nwaiting_bodies = 1", r"server\.waiting_bodies: expected 2", id="no place"),
+        pytest.param("[server]\nmetrics = 'shut'", r"expected open or token or off", id="unknown door"),
         pytest.param("[hsm]\nstandby_token = 't'", r"standby_pin_file: expected both", id="half a standby"),
         pytest.param(
             "[hsm]\nstandby_token = 't'\nstandby_pin_file = 'p'",
@@ -146,6 +152,11 @@ def test_production_runs_with_what_it_needs(folder: Path) -> None:
         ({"hsm.backend": "software"}, "hsm.backend: expected pkcs11"),
         ({"tokens.audience": "urn:ota:development"}, "tokens.audience: expected the platform's own https"),
         ({"server.behind_tls_proxy": False}, "server.tls_certificate: expected one"),
+        (
+            {"server.metrics": "open"},
+            "server.metrics: expected token .with server.metrics_token_file. or off",
+        ),
+        ({"server.metrics": "token"}, "server.metrics_token_file: expected a file"),
     ],
 )
 def test_production_refuses_what_is_only_for_tests(
@@ -159,7 +170,7 @@ def test_production_names_everything_at_once(folder: Path) -> None:
     with pytest.raises(SettingsError) as refused:
         load(config=folder, environ={"OTA_ENVIRONMENT": "production"})
 
-    assert str(refused.value).count("\n") == 2
+    assert str(refused.value).count("\n") == 3
 
 
 def test_the_folder_is_found_in_its_places(
@@ -210,4 +221,10 @@ def test_the_production_file_leaves_only_what_has_no_safe_default() -> None:
         load(environ={"OTA_ENVIRONMENT": "production"})
 
     keys = {line.partition(":")[0] for line in str(refused.value).splitlines()}
-    assert keys == {"redis.url", "database.url", "tokens.audience", "server.tls_certificate"}
+    assert keys == {
+        "redis.url",
+        "database.url",
+        "tokens.audience",
+        "server.tls_certificate",
+        "server.metrics_token_file",
+    }
