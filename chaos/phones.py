@@ -189,15 +189,16 @@ class PhoneThread(threading.Thread):
             except Unreachable:
                 self._breathe()
             except Refused as refusal:
-                self._note(refusal)
+                self._note(refusal, is_final=not refusal.repeatable)
                 if not refusal.repeatable:
                     raise GiveUp from refusal
                 self._breathe()
 
-    def _note(self, refusal: Refused) -> None:
-        """Count it; a mistake is what a platform should not say whatever is killed."""
+    def _note(self, refusal: Refused, *, is_final: bool = False) -> None:
+        """Count it; a mistake is what a platform should not say whatever is killed, or what ends a phone's work."""
         named = f"{refusal.status} {refusal.code}"
-        mistake = refusal.status in (400, 404, 422) or (refusal.status >= 500 and refusal.status != 503)
+        mistake = is_final or refusal.status in (400, 404, 422)
+        mistake |= refusal.status >= 500 and refusal.status != 503
         self._work.truth.change(lambda truth: truth.refusals.update([named]))
         if mistake:
             self._work.truth.change(lambda truth: truth.mistakes.update([named]))

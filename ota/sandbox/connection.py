@@ -78,6 +78,8 @@ class HttpConnection:
         self._open.request(method, self._prefix + path, body=body, headers=dict(headers))
         answer = self._open.getresponse()
         content = answer.read(_LONGEST_ANSWER)
+        if answer.length:  # a read of so many bytes says nothing when the connection ended before them
+            raise http.client.IncompleteRead(content, answer.length)
         return Reply(answer.status, content, {name.lower(): value for name, value in answer.getheaders()})
 
 

@@ -59,6 +59,13 @@ def test_a_server_that_closes_a_fresh_connection_is_unreachable() -> None:
         HttpConnection(url).send("GET", "/healthz", {}, None)
 
 
+def test_an_answer_that_was_cut_off_is_none() -> None:
+    torn = b'HTTP/1.1 409 Conflict\r\nContent-Length: 20\r\n\r\n{"code":'
+
+    with serving([torn]) as url, pytest.raises(Unreachable):
+        HttpConnection(url).send("POST", "/v1/topups", {}, b"{}")
+
+
 def test_what_speaks_no_http_is_unreachable() -> None:
     with serving([b"220 mail.example\r\n\r\n"]) as url, pytest.raises(Unreachable):
         HttpConnection(url).send("GET", "/healthz", {}, None)
