@@ -68,9 +68,16 @@ def _unavailable_when_down() -> Iterator[None]:
         _log.warning("no database connection became free in time")
         raise Unavailable(code="database_unavailable") from error
     except (OperationalError, InterfaceError, InternalError) as error:
-        _log.exception("the database cannot be used now")
+        # Its first line says it all, and without a database every request would leave a screenful.
+        _log.error("the database cannot be used now: %s", _first_line(error))
+        _log.debug("where it was noticed", exc_info=error)
         raise Unavailable(code="database_unavailable") from error
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
         raise Unavailable(code="database_unavailable") from error
+
+
+def _first_line(error: DBAPIError) -> str:
+    """What the driver says, without the statement and its values."""
+    return str(error.orig).strip().partition("\n")[0]

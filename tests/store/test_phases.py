@@ -171,14 +171,16 @@ def test_two_writers_take_turns(store: Store, clock: SetClock) -> None:
         assert outbox.backlog(tx, clock.now()).waiting == 2
 
 
-def test_a_database_that_is_away_is_unavailable(tmp_path: Path) -> None:
+def test_a_database_that_is_away_is_unavailable(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = Store(open_engine(f"sqlite:///{tmp_path / 'missing' / 'ota.sqlite3'}"))
 
-    with pytest.raises(Unavailable) as refused:
+    with caplog.at_level("ERROR"), pytest.raises(Unavailable) as refused:
         store.ping()
 
     assert refused.value.problem_code == "database_unavailable"
     assert refused.value.may_retry
+    assert caplog.text.splitlines()[0].endswith("cannot be used now: unable to open database file")
+    assert len(caplog.text.splitlines()) == 1
 
 
 def test_a_server_that_is_away_is_unavailable() -> None:
