@@ -8,11 +8,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, or_, select
 
+from ota.city_hosts.jobs import TELL_CITY_HOST
 from ota.city_hosts.models import hosted_load
 from ota.city_hosts.states import HOSTED, HostedEvent, HostedState
 from ota.core.values import CardNumber, Mac4
-from ota.store import history
+from ota.store import history, outbox
 from ota.store.inserts import insert_or_skip
+from ota.topup import attempts
 from ota.topup.models import load_attempt
 from ota.topup.states import AttemptState
 
@@ -96,6 +98,19 @@ def drop_tac(tx: Connection, load_id: str, now: datetime) -> None:
     _change(tx, load_id, tac=None, updated_at=now)
 
 
+def take_back(tx: Connection, load_id: str, now: datetime) -> None:
+    """A load that was confirmed did not happen: its city is told to void it, whatever it was told before.
+
+    Changes nothing about a load of a card that has no host, or one about which the two platforms disagree already.
+    """
+    if find(tx, load_id) is None:
+        return
+    asked = lock(tx, load_id)
+    if asked.allows(HostedEvent.TAKEN_BACK):
+        asked.step(tx, HostedEvent.TAKEN_BACK, now)
+        outbox.stage(tx, TELL_CITY_HOST, load_id, due_at=now)
+
+
 def count_try(tx: Connection, asked: HostedLoad) -> int:
     """Count one more vain try to tell the host; returns how many there were."""
     _change(tx, asked.load_id, tries=asked.tries + 1)
@@ -113,9 +128,14 @@ def open_of_card(tx: Connection, card: CardNumber, but: str) -> Sequence[str]:
 
 
 def ended_unnoticed(tx: Connection, limit: int) -> Sequence[str]:
-    """Granted loads whose attempt the card has decided since."""
+    """Granted loads whose attempt the card has decided since; the word of two people alone does not count."""
     granted = hosted_load.c.state == HostedState.GRANTED
-    return _ids(tx, granted, load_attempt.c.state.in_(_ENDED), limit=limit)
+    by_its_card = or_(
+        load_attempt.c.state == AttemptState.DEAD,
+        (load_attempt.c.state == AttemptState.LOADED)
+        & load_attempt.c.id.not_in(attempts.confirmed_by_people()),
+    )
+    return _ids(tx, granted, by_its_card, limit=limit)
 
 
 def left_alone(tx: Connection, before: datetime, limit: int) -> Sequence[str]:

@@ -46,9 +46,12 @@ class HostNews:
         self._hosts = hosts
         self._clock = clock
 
-    def tell(self, load_id: str) -> bool:
-        """Tell the host how a load ended, if it has ended; False when the host did not acknowledge."""
-        asked = self._noticed(load_id)
+    def tell(self, load_id: str, *, card_moved_on: bool = False) -> bool:
+        """Tell the host how a load ended, if it has ended; False when the host did not acknowledge.
+
+        A load that two people confirmed has ended for the host once its card was seen to have moved on.
+        """
+        asked = self._noticed(load_id, card_moved_on=card_moved_on)
         tell = {
             HostedState.VOIDING: self._void,
             HostedState.CONFIRMING: self._confirm,
@@ -92,12 +95,18 @@ class HostNews:
         for load_id in ended:
             self._noticed(load_id, stage=True)
 
-    def _noticed(self, load_id: str, *, stage: bool = False) -> HostedLoad:
-        """The load, moved on if its attempt has been decided since MAC2 was granted."""
+    def _noticed(self, load_id: str, *, stage: bool = False, card_moved_on: bool = False) -> HostedLoad:
+        """The load, moved on if its attempt has been decided since MAC2 was granted.
+
+        `confirm` without a TAC says that the card's counter proves the load: what people said is not told as that.
+        """
         with self._store.begin() as tx:
             asked = hosted.lock(tx, load_id)
             event = _DECIDED.get(attempts.get(tx, load_id).state)
             if event is None or asked.state is not HostedState.GRANTED:
+                return asked
+            by_people = attempts.CONFIRMED in attempts.evidence_about(tx, load_id)
+            if event is HostedEvent.PROVEN and by_people and not card_moved_on:
                 return asked
             if stage:
                 outbox.stage(tx, TELL_CITY_HOST, load_id, due_at=self._clock.now())

@@ -36,6 +36,8 @@ class HostedEvent(StrEnum):
     VOID_TAKEN = "void_taken"
     CONFIRM_TAKEN = "confirm_taken"
     CONTRADICTED = "contradicted"
+    TAKEN_BACK = "taken_back"
+    """Two people had confirmed the load, the card has disproved it, and they have reversed their word."""
 
 
 _S, _E = HostedState, HostedEvent
@@ -54,6 +56,9 @@ HOSTED = Machine[HostedState, HostedEvent](
         (_S.VOIDING, _E.CONTRADICTED): _S.DISPUTED,
         (_S.CONFIRMING, _E.CONFIRM_TAKEN): _S.CONFIRMED,
         (_S.CONFIRMING, _E.CONTRADICTED): _S.DISPUTED,
+        (_S.GRANTED, _E.TAKEN_BACK): _S.VOIDING,
+        (_S.CONFIRMING, _E.TAKEN_BACK): _S.VOIDING,
+        (_S.CONFIRMED, _E.TAKEN_BACK): _S.VOIDING,  # the city may say the opposite: then DISPUTED
     },
 )
 

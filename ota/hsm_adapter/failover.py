@@ -3,6 +3,9 @@
 Operations are pure, so asking again gives the same bytes. An HSM reopens its session and tries again once by itself
 (`ota.hsm_adapter.pkcs11.session`); here it is left alone for a while after that, ever longer (a circuit breaker), and
 its keys' check values are compared before it is trusted again. A wrong PIN is never tried twice: tokens lock themselves.
+
+Two tokens behind one library share one thread (HSM.md). While one of them hangs in a call the other cannot be asked, and
+nothing can end the call; the other is then not blamed for it, so that it answers as soon as the thread is free.
 """
 
 from __future__ import annotations
@@ -23,7 +26,12 @@ from ota.hsm_adapter.errors import (
     TestKeysInProduction,
 )
 from ota.hsm_adapter.keys import CardKey
-from ota.hsm_adapter.pkcs11.errors import HsmPinWrong, KeyAttributesWeak, PinUnreadable
+from ota.hsm_adapter.pkcs11.errors import (
+    HsmPinWrong,
+    KeyAttributesWeak,
+    PinUnreadable,
+    TokenThreadTaken,
+)
 from ota.hsm_adapter.ports import Capabilities, Health
 
 if TYPE_CHECKING:
@@ -188,6 +196,8 @@ class FailoverHsm:
                 continue
             try:
                 return question(hsm)
+            except TokenThreadTaken:
+                continue  # another token keeps the thread: this one was not asked, and is not to be blamed
             except _CANNOT as problem:
                 self._rest(member, problem)
             except _SHUTTING as refusal:
@@ -204,6 +214,8 @@ class FailoverHsm:
             return None
         try:
             return self._trusted(member)
+        except TokenThreadTaken:
+            return None
         except _CANNOT as problem:
             self._rest(member, problem)
         except OtaError as refusal:  # such as a wrong PIN: never tried again

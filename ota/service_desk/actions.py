@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from ota.city_hosts import hosted
 from ota.core.errors import NotFound
 from ota.core.values import CardNumber, CityCode
 from ota.issuance import abandonment
@@ -108,7 +109,10 @@ def _confirm(tx: Connection, order_id: str, decision: Decision, actor: str, now:
 
 
 def _reverse(tx: Connection, order_id: str, decision: Decision, actor: str, now: datetime) -> TopupOrder:
-    return write_offs.reverse_confirmation(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
+    order = write_offs.lock(tx, order_id, now)
+    mistaken = write_offs.require_mistaken(tx, order)
+    hosted.take_back(tx, mistaken.id, now)
+    return write_offs.reverse_confirmation(tx, order, decision, actor, now)
 
 
 def _again(tx: Connection, refund_id: str, decision: Decision, actor: str, now: datetime) -> object:

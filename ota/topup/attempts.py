@@ -252,6 +252,13 @@ def rests_on_replayable_proof(tx: Connection, order_id: str) -> bool:
     return tx.execute(mine.limit(1)).scalar() is not None
 
 
+def confirmed_by_people() -> Select[tuple[str | None]]:
+    """The attempts that two people ever said to be in the purse."""
+    return select(evidence.c.attempt_id).where(
+        evidence.c.kind == CONFIRMED, evidence.c.attempt_id.is_not(None)
+    )
+
+
 def note(
     tx: Connection,
     order_id: str,

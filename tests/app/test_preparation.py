@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -79,10 +78,10 @@ def test_production_refuses_callers_that_may_claim_any_trade(settings: Settings)
     callers.register(Caller("bound-wallet", CallerKind.WALLET, {}, channels=("alipay",)), NOW)
     callers.register(Caller("clerk", CallerKind.STAFF, {}), NOW)
 
-    real = production(settings)
-    for refuse in (partial(prepare, real, NOW), partial(require_prepared, real)):
-        with pytest.raises(SettingsError, match=r"knows old-wallet without payment channels"):
-            refuse()
+    with pytest.raises(SettingsError, match=r"knows old-wallet without payment channels"):
+        prepare(production(settings), NOW)
+    with pytest.raises(SettingsError, match=r"knows old-wallet without payment channels"):
+        require_prepared(production(settings))
     callers.disable("old-wallet")
     store.close()
 

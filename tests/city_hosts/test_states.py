@@ -9,9 +9,15 @@ from tests.machines import PAIR, AnyMachine, decided, pairs
 
 LOADS = {
     "asked": {"granted": "granted", "refused": "refused", "not_sent": "unheard", "withdrawn": "voiding"},
-    "granted": {"withdrawn": "voiding", "proven": "confirming", "confirm_taken": "confirmed"},
+    "granted": {
+        "withdrawn": "voiding",
+        "proven": "confirming",
+        "confirm_taken": "confirmed",
+        "taken_back": "voiding",
+    },
     "voiding": {"void_taken": "void", "contradicted": "disputed"},
-    "confirming": {"confirm_taken": "confirmed", "contradicted": "disputed"},
+    "confirming": {"confirm_taken": "confirmed", "contradicted": "disputed", "taken_back": "voiding"},
+    "confirmed": {"taken_back": "voiding"},
 }
 GRANTS = {
     "granted": {"tac_verified": "loaded", "voided": "void"},

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from ota.core.values import Mac4
 from ota.hsm_adapter.errors import HsmUnavailable, KeyStoreDamaged, Mac1Wrong, TestKeysInProduction
 from ota.hsm_adapter.failover import FailoverHsm
 from ota.hsm_adapter.pkcs11.errors import HsmPinWrong, KeyAttributesWeak, PinUnreadable
+from ota.hsm_adapter.pkcs11.thread import TokenThread
 from ota.hsm_adapter.ports import Exposure, Hsm, KeyWriting, Operation
 from tests.hsm_adapter.elements import Case, Meeting
 from tests.hsm_adapter.keyring import MASTER, a_load, an_hsm, card_key, expected_mac2, expected_tac, key_ref
@@ -375,3 +377,91 @@ def test_a_channel_goes_on_at_the_other_hsm() -> None:
     hsm.export_card_keys([card_key(KeyRole.LOAD)], channel)
 
     assert second.asked == ["wrap", "unwrap", "export_card_key", "export_card_keys"]
+
+
+class OnThread:
+    """An HSM behind the thread that all tokens of a process share; ``hang`` keeps it at its next questions."""
+
+    def __init__(self, thread: TokenThread, deadline_s: float) -> None:
+        self._hsm, self._thread, self._deadline_s = an_hsm(), thread, deadline_s
+        self.hang: list[threading.Event] = []
+        self.asked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._hsm, name)
+
+        def work(*args: Any) -> Any:
+            self.asked += 1
+            if self.hang:
+                self.hang.pop().wait(30)
+            return method(*args)
+
+        return lambda *args: self._thread.run(lambda: work(*args), self._deadline_s)
+
+
+@dataclass
+class SharedThread:
+    """Two tokens on one thread; their deadline is a tenth of a second, and the clock of pauses stands."""
+
+    watch: Watch = field(default_factory=Watch)
+    thread: TokenThread = field(default_factory=TokenThread)
+    free: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.first, self.second = OnThread(self.thread, 0.1), OnThread(self.thread, 0.1)
+        openers: Mapping[str, Callable[[], Any]] = {
+            "first": lambda: self.first,
+            "second": lambda: self.second,
+        }
+        self.both = FailoverHsm(openers, KEYS, monotonic=self.watch)
+
+    def let_go(self) -> None:
+        """End the call that hangs, and wait until the thread has come back from it."""
+        self.free.set()
+        self.thread.run(lambda: None, 10)
+
+
+def test_a_token_that_hangs_opens_the_breaker_and_the_standby_answers_at_once() -> None:
+    tokens = SharedThread()
+    tokens.first.hang = [tokens.free]
+
+    with pytest.raises(HsmUnavailable):
+        authorise(tokens.both)
+    tokens.let_go()
+    asked, began = tokens.first.asked, time.monotonic()
+    answers = [authorise(tokens.both) for _ in range(20)]
+    took_s = time.monotonic() - began
+
+    assert answers == [MAC2] * 20
+    assert tokens.first.asked == asked
+    assert took_s < 1
+
+
+def test_a_standby_that_could_not_be_asked_is_not_blamed_for_the_thread() -> None:
+    tokens = SharedThread()
+    tokens.first.hang = [tokens.free]
+    for _ in range(3):  # the first hangs; the second waits behind it in vain
+        with pytest.raises(HsmUnavailable):
+            authorise(tokens.both)
+
+    tokens.let_go()
+
+    assert authorise(tokens.both) == MAC2
+    assert "second: rests" not in tokens.both.health().detail
+
+
+def test_one_that_hangs_again_when_it_is_tried_again_rests_and_the_standby_goes_on() -> None:
+    tokens = SharedThread()
+    tokens.first.hang = [tokens.free]
+    with pytest.raises(HsmUnavailable):
+        authorise(tokens.both)
+    tokens.let_go()
+    tokens.free.clear()
+    tokens.first.hang = [tokens.free]
+    tokens.watch.now = 2.0
+
+    with pytest.raises(HsmUnavailable):
+        authorise(tokens.both)  # the trial hangs and takes the thread along
+    tokens.let_go()
+
+    assert authorise(tokens.both) == MAC2

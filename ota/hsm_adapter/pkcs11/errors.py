@@ -14,6 +14,10 @@ class TokenUnavailable(HsmUnavailable):
         self.args = (f"The security module cannot answer: {why}.",)
 
 
+class TokenThreadTaken(TokenUnavailable):
+    """The token was not asked: the process's one thread was still at work for somebody else, perhaps for another token."""
+
+
 class HsmPinWrong(Refused):
     """The token refused the PIN. It is not tried again: tokens lock themselves after a few wrong ones."""
 

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread, current_thread
 from typing import Any, Generic, TypeVar
 
-from ota.hsm_adapter.pkcs11.errors import TokenUnavailable
+from ota.hsm_adapter.pkcs11.errors import TokenThreadTaken, TokenUnavailable
 
 Result = TypeVar("Result")
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 class _Task(Generic[Result]):
     """One piece of work and what became of it. A lock tells the end: a Future would take as long as a derivation."""
 
-    __slots__ = ("_ended", "_problem", "_result", "_work", "abandoned")
+    __slots__ = ("_ended", "_problem", "_result", "_work", "abandoned", "begun")
 
     def __init__(self, work: Callable[[], Result]) -> None:
         self._work = work
@@ -24,11 +24,13 @@ class _Task(Generic[Result]):
         self._ended.acquire()
         self._problem: BaseException | None = None
         self.abandoned = False
+        self.begun = False
 
     def do(self) -> None:
         """Carry it out, on the token's thread, unless nobody waits for it any more."""
         if self.abandoned:
             return
+        self.begun = True
         try:
             self._result = self._work()
         except BaseException as problem:  # noqa: BLE001  it belongs to the caller; this thread goes on
@@ -36,10 +38,11 @@ class _Task(Generic[Result]):
         self._ended.release()
 
     def wait(self, deadline_s: float) -> Result:
-        """What it returned or raised; TokenUnavailable when it did not end in time."""
+        """What it returned or raised; TokenUnavailable when it did not end in time, TokenThreadTaken if it never began."""
         if not self._ended.acquire(timeout=deadline_s):
             self.abandoned = True
-            raise TokenUnavailable(f"no answer within {deadline_s:g} s")
+            why = TokenUnavailable if self.begun else TokenThreadTaken
+            raise why(f"no answer within {deadline_s:g} s")
         if self._problem is not None:
             try:
                 raise self._problem
@@ -62,7 +65,7 @@ class TokenThread:
     def run(self, work: Callable[[], Result], deadline_s: float) -> Result:
         """What the work returns or raises; TokenUnavailable when it did not end in time.
 
-        Work that has not begun by then is dropped. Work may hand in further work, which runs at once.
+        Work that has not begun by then is dropped, and TokenThreadTaken says so: it tells nothing about its token. Work may hand in further work, which runs at once.
         """
         if current_thread() is self._thread:
             return work()
