@@ -34,6 +34,7 @@ PROVOKED_BY: Final[Mapping[str, frozenset[Fault]]] = {
     "day-cut-by-wall-clock": frozenset(),
     "replay-store-off": frozenset({Fault.TOKEN_REPLAYED}),
     "seq-unchecked": frozenset({Fault.WRONG_SEQ}),
+    "key-version-ignored": frozenset({Fault.CARD_KEY_ROTATED}),
 }
 """The faults that show each wrong rule soonest, so that few seeds are enough; a campaign finds it among all others."""
 

@@ -39,6 +39,7 @@ class AttemptRow:
     key: LoadKey
     amount_fen: int
     state: AttemptState
+    key_version: int
 
     @property
     def card(self) -> str:
@@ -98,6 +99,7 @@ def read(engine: sa.Engine) -> Books:
                 (row.card_no, row.online_atc, row.random, row.terminal_no, row.host_time),
                 row.amount_fen,
                 row.state,
+                row.key_version,
             )
             for row in attempts
         ),

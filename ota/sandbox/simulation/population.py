@@ -12,7 +12,7 @@ from ota.cities.profile import City
 from ota.sandbox.element import Algorithm
 from ota.sandbox.simulation.bystanders import Begin, Bystanders
 from ota.sandbox.simulation.caller import Caller
-from ota.sandbox.simulation.cards import Card, blank_card, leave_behind, make_card
+from ota.sandbox.simulation.cards import Card, blank_card, leave_behind, make_card, renew
 from ota.sandbox.simulation.errands import Errand, Plan
 from ota.sandbox.simulation.faults import Dice, Fault, Luck, Route
 from ota.sandbox.simulation.new_card import NewCard
@@ -64,6 +64,8 @@ class Population:
         terminal, terminal_number = luck.choice.choice(self.terminals)
         if plan.route is Route.NEW_CARD:
             return self._new_card(plan, luck, self.callers[wallet])
+        if luck.strikes(Fault.CARD_KEY_AHEAD):
+            renew(card)
         at_terminal = plan.route is Route.TERMINAL
         caller = self.callers[terminal if at_terminal else wallet]
         around = self._around(caller)
@@ -87,7 +89,8 @@ class Population:
         if luck.strikes(Fault.LEFT_BEHIND):
             leave_behind(card, city.number(_STRANGE + plan.number), finished=luck.choice.random() < 0.5)
         self.truth.cards.append(card)
-        return NewCard(plan, card, caller, luck, self._around(caller), self.begin)
+        takes_little = luck.strikes(Fault.SMALL_BATCHES)
+        return NewCard(plan, card, caller, luck, self._around(caller), self.begin, takes_little=takes_little)
 
     def _around(self, caller: Caller) -> Bystanders:
         terminals = [(self.callers[name], digits) for name, digits in self.terminals]

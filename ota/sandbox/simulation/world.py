@@ -69,7 +69,8 @@ class World:
         self.schedule = Schedule(self.clock)
         desk = RefundDesk(self.truth, self.trace, self.dice.luck("refund desk"))
         self.events = EventDesk(self.trace, self.dice.luck("event desk"), self._card_of)
-        self.parts = installation.parts(self.clock, desk, self.events)
+        self.rotation = installation.rotation(self.truth, self.trace)
+        self.parts = installation.parts(self.clock, desk, self.events, self.rotation)
         watch = AnswerWatch(self.truth, self.parts.engine, self.parts.authorised)
         self.wire = Wire(self.schedule, self.trace, watch)
         self.schedule.carry_by(self.wire.carry)
@@ -180,6 +181,8 @@ class World:
             if luck.strikes(Fault.CLOCK_JUMP):
                 self.clock.skew_s = luck.choice.choice(_SKEWS_S)
                 self.trace.note("operator", f"the platform's clock is off by {self.clock.skew_s:.0f} s")
+            if luck.strikes(Fault.CARD_KEY_ROTATED):
+                self.schedule.start(0.0, self.rotation.steps(self.processes, self.dice.luck("key change")))
             yield Pause(luck.choice.uniform(60, 400))
 
     # Calm ----------------------------------------------------------------------------------------------------------
@@ -189,6 +192,7 @@ class World:
         self.dice.calm = True
         self.clock.skew_s = 0.0
         self.trace.note("world", "all is calm")
+        self.rotation.finish()
         for process in self.processes:
             process.start()
         name, number = self._installation.terminals[0]

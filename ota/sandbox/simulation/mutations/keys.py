@@ -1,0 +1,22 @@
+"""Wrong rules about card keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ota.card.keys import Algorithm, KeyRole
+from ota.cities.profile import City
+from ota.sandbox.simulation.patching import replaced
+
+
+@contextmanager
+def stated_version_ignored() -> Iterator[None]:
+    """The newest version is the key of every card, whatever the card states."""
+    real = City.key_version
+
+    def newest(self: City, role: KeyRole, algorithm: Algorithm, _stated: int | None = None) -> int:
+        return real(self, role, algorithm)
+
+    with replaced(City, key_version=newest):
+        yield
