@@ -84,9 +84,22 @@ _PHONE: Final = (
 )
 
 EDGES: Final[Mapping[Route, Mapping[Fault, int]]] = {
-    Route.APP: _each((_WIRE, 4), (_COMMIT, 10), (_PAUSE, 20), ((Fault.DATABASE_DOWN,), 17), *_PHONE),
+    Route.APP: _each(
+        ((Fault.STAFF_DECIDES,), 1),
+        (_WIRE, 4),
+        (_COMMIT, 10),
+        (_PAUSE, 20),
+        ((Fault.DATABASE_DOWN,), 17),
+        *_PHONE,
+    ),
     Route.APP_LATER: _each(
-        (_WIRE, 6), (_COMMIT, 13), (_PAUSE, 23), ((Fault.DATABASE_DOWN,), 20), (_NOTICE, 1), *_PHONE
+        ((Fault.STAFF_DECIDES,), 1),
+        (_WIRE, 6),
+        (_COMMIT, 13),
+        (_PAUSE, 23),
+        ((Fault.DATABASE_DOWN,), 20),
+        (_NOTICE, 1),
+        *_PHONE,
     ),
     Route.TERMINAL: _each(
         (_WIRE, 3),

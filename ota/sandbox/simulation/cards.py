@@ -11,7 +11,15 @@ from typing import Final
 from ota.card.files import Basic, Interoperability
 from ota.cities.profile import City
 from ota.core.values import CardNumber
-from ota.sandbox.element import Algorithm, DomainProfile, Element, KeySet, Options, purse_crypto
+from ota.sandbox.element import (
+    Algorithm,
+    DomainProfile,
+    Element,
+    KeySet,
+    Options,
+    TornCard,
+    purse_crypto,
+)
 from ota.sandbox.element.application import SELECTABLE, Origin
 from ota.sandbox.element.card_os import PACKAGE, TUNION_MODULE
 from ota.sandbox.element.content import Request
@@ -55,6 +63,8 @@ class Card:
     debited_fen: int = 0
     least_version: int = FIRST
     """Of its keys: what was given to new cards when it was ordered."""
+    at_desk: bool = False
+    """Whether it lies at the service desk, where nobody else reaches it."""
     readings: list[tuple[str, bytes]] = field(default_factory=list)
     """Answers to INITIALIZE FOR LOAD that somebody kept: terminal number and amount asked, and the 16 bytes."""
 
@@ -86,8 +96,15 @@ class Card:
         """What the card holds and what was spent from it. It began empty."""
         return self.state.balance + self.debited_fen
 
+    def lay_down(self) -> None:
+        """Leave it at the service desk; whatever was under way with it is over."""
+        self.element.reset()
+        self.at_desk = True
+
     def transmit(self, apdu: bytes) -> bytes:
         """Hand a command over and watch what it does; raises TornCard."""
+        if self.at_desk:
+            raise TornCard
         before, applet = self.state, self.applet
         pending = applet.purse.pending if applet is not None else None
         try:

@@ -87,6 +87,7 @@ class Fault(StrEnum):
     CARD_KEY_ROTATED = "card_key_rotated"
     CARD_KEY_AHEAD = "card_key_ahead"
     SMALL_BATCHES = "small_batches"
+    STAFF_DECIDES = "staff_decides"
 
 
 _OFTEN: Final = 0.25

@@ -28,6 +28,7 @@ from ota.sandbox.simulation.patching import replaced
 from ota.sandbox.simulation.process import Applications, Parts
 from ota.sandbox.simulation.rotation import Rotation, Stage, cities_of_stages
 from ota.sandbox.simulation.schedule import START, VirtualClock
+from ota.sandbox.simulation.service_desk import Staff
 from ota.sandbox.simulation.signer import ReplacedSigner
 from ota.sandbox.simulation.trace import Trace
 from ota.sandbox.simulation.truth import Truth
@@ -68,6 +69,14 @@ class Installation:
         signer = ReplacedSigner([Es256Signer.open(folder, clock) for folder in folders])
         engine = self.database.fresh()
         return Parts(self.settings, engine, clock, signer, self.hsm, desk, posts, self.applications, rotation)
+
+    def people(self, clock: VirtualClock, truth: Truth) -> tuple[Staff, Staff]:
+        """Who decides at the service desk."""
+        clerk, supervisor = (
+            Staff(each, self.settings.tokens.audience, clock, truth)
+            for each in (credentials.clerk(), credentials.supervisor())
+        )
+        return clerk, supervisor
 
     def callers(self, clock: VirtualClock, truth: Truth) -> dict[str, Caller]:
         """Every wallet and terminal, by name."""

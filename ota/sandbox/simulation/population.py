@@ -10,7 +10,7 @@ from typing import Final
 from ota.cities.loader import Cities
 from ota.cities.profile import City
 from ota.sandbox.element import Algorithm
-from ota.sandbox.simulation.bystanders import Begin, Bystanders
+from ota.sandbox.simulation.bystanders import Begin, Bystanders, Serve
 from ota.sandbox.simulation.caller import Caller
 from ota.sandbox.simulation.cards import Card, blank_card, leave_behind, make_card, renew
 from ota.sandbox.simulation.errands import Errand, Plan
@@ -41,6 +41,7 @@ class Population:
     terminals: Sequence[tuple[str, str]]
     cities: Cities
     begin: Begin
+    serve: Serve
 
     def settle_in(self) -> list[AnyErrand]:
         """Fill the world; the customers in the order of their numbers."""
@@ -76,6 +77,7 @@ class Population:
             luck=luck,
             meanwhile=around,
             rival=self.callers[rival],
+            serve=self.serve,
             terminal_number=terminal_number if at_terminal else None,
         )
         around.order_of = lambda: errand.order_id

@@ -18,6 +18,7 @@ from ota.sandbox.simulation.process import Process
 from ota.sandbox.simulation.promises import AnswerWatch
 from ota.sandbox.simulation.refund_desk import RefundDesk
 from ota.sandbox.simulation.schedule import Pause, Schedule, Steps, VirtualClock
+from ota.sandbox.simulation.service_desk import ServiceDesk
 from ota.sandbox.simulation.trace import Trace
 from ota.sandbox.simulation.truth import Truth, Violated
 from ota.sandbox.simulation.verdict import Verdict, judge
@@ -79,6 +80,8 @@ class World:
         ]
         self.wire.processes = self.processes
         self.callers = installation.callers(self.clock, self.truth)
+        people = installation.people(self.clock, self.truth)
+        self.service = ServiceDesk(people, self.trace, self._begin, self.parts.engine)
         population = Population(
             self.dice,
             self.truth,
@@ -87,6 +90,7 @@ class World:
             installation.terminals,
             installation.cities,
             self._begin,
+            self.service.serve,
         )
         self.errands = population.settle_in()
         self._at_work = 0
