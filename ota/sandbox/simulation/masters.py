@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
+from ota.card.keys import KeyRole
 from ota.hsm_adapter.keys import CARD_ALGORITHMS, CARD_ROLES, KeyRef, KeyState
 from ota.hsm_adapter.ports import KeyEntry
 from ota.hsm_adapter.software import KeyStore
@@ -53,6 +54,12 @@ class ChangingKeys:
         """What `ota keys state` does."""
         self._states.update(dict.fromkeys(refs, state))
         self.generation += 1
+
+    @staticmethod
+    def of_loads(version: int) -> list[KeyRef]:
+        """The names of the keys that authorise and prove loads."""
+        roles = (KeyRole.LOAD, KeyRole.LOAD_2, KeyRole.TAC)
+        return [KeyRef(role, PROVINCE, version, algorithm) for role in roles for algorithm in CARD_ALGORITHMS]
 
     def second(self) -> list[KeyRef]:
         """The names of the second version's keys."""

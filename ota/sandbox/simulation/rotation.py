@@ -18,6 +18,7 @@ from ota.sandbox.simulation.truth import Truth
 
 _BETWEEN_S: Final = (30.0, 400.0)
 _PATIENCE_S: Final = 10.0
+_CLOSES: Final = 0.6
 
 
 class Stage(IntEnum):
@@ -28,12 +29,15 @@ class Stage(IntEnum):
     """Cards of both versions are served, new ones get the first."""
     SECOND_ISSUED = 2
     """New cards get the second version."""
+    FIRST_CLOSED = 3
+    """Cards of the first version are not loaded any more; what was authorised before is still decided."""
 
 
 _VERSIONS: Final = {
     Stage.FIRST_ONLY: (FIRST,),
     Stage.SECOND_KNOWN: (FIRST, SECOND),
     Stage.SECOND_ISSUED: (SECOND, FIRST),
+    Stage.FIRST_CLOSED: (SECOND, FIRST),
 }
 
 
@@ -74,7 +78,8 @@ class Rotation:
         if self._is_under_way:
             return
         self._is_under_way = True
-        for stage in list(Stage)[1:]:
+        closes = luck.choice.random() < _CLOSES
+        for stage in (Stage.SECOND_KNOWN, Stage.SECOND_ISSUED, *((Stage.FIRST_CLOSED,) if closes else ())):
             self.reach(stage)
             while _restart(processes, stage):
                 yield Pause(_PATIENCE_S)
@@ -88,6 +93,8 @@ class Rotation:
         if stage is Stage.SECOND_KNOWN:
             self.keys.change(self.keys.second(), KeyState.ACTIVE)
             self.truth.known_version = SECOND
+        if stage is Stage.FIRST_CLOSED:
+            self.keys.change(self.keys.of_loads(FIRST), KeyState.VERIFY_ONLY)
 
     def finish(self) -> None:
         """All is calm: cards of either version are served."""

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from ota.sandbox.credentials import one_time_code
 from ota.sandbox.simulation import books
+from ota.sandbox.simulation.books import OrderRow
 from ota.sandbox.simulation.bystanders import Begin
 from ota.sandbox.simulation.caller import Caller
 from ota.sandbox.simulation.cards import Card
@@ -22,8 +23,12 @@ from ota.sandbox.simulation.process import Reply
 from ota.sandbox.simulation.schedule import Pause, Steps
 from ota.sandbox.simulation.trace import Trace
 from ota.sandbox.simulation.truth import Violated
+from ota.topup.states import TopupState
 
 DECISIONS: Final = "/v1/service/decisions"
+TERMINALS: Final = "sandbox-terminal"
+"""How the names of callers begin whom no refund can be sent to."""
+
 _TRIES: Final = 12
 """A one-time password serves once: whoever lost the answer waits for the next one."""
 _QUEUE_S: Final = (0.0, 200.0)
@@ -51,6 +56,36 @@ class ServiceDesk:
     def serve(self, card: Card, order_id: str, luck: Luck) -> None:
         """A customer comes with a card, soon."""
         self.begin(self._serve(card, order_id, luck), luck.choice.uniform(*_QUEUE_S))
+
+    def give_back(self, card: Card, callers: Mapping[str, Caller], luck: Luck) -> Steps[None]:
+        """A card is not loaded any more: what was paid for it goes back, from a terminal by hand."""
+        for order in books.read(self.engine).orders.values():
+            if (order.card, order.state) != (card.digits, TopupState.PAID):
+                continue
+            if order.caller.startswith(TERMINALS):
+                yield from self._pay_out(order, luck)
+            else:
+                path = f"/v1/topups/{order.id}/refund"
+                yield from callers[order.caller].ask(luck, "POST", path, {}, _key("refund", luck), _TRIES)
+
+    def _pay_out(self, order: OrderRow, luck: Luck) -> Steps[None]:
+        yield from self._agree({"action": "refund", "subject_id": order.id}, luck)
+        refund_id, trade_no = books.refund_of(self.engine, order.id)
+        by_hand = {"action": "refund_by_hand", "subject_id": refund_id, "proof": "cash at the counter"}
+        yield from self._agree(by_hand, luck)
+        self.people[0].truth.trades[trade_no].returned_fen += order.amount_fen
+
+    def _agree(self, wanted: Mapping[str, str], luck: Luck) -> Steps[None]:
+        """One proposes, the other approves, and nothing is in their way; raises Violated where something is."""
+        maker, checker = self.people
+        body = {**wanted, "reason": "cards of this version are not loaded any more"}
+        proposed = yield from maker.ask(luck, "POST", DECISIONS, body, _key("propose", luck), _TRIES)
+        if proposed is not None and proposed.ok:
+            path = f"{DECISIONS}/{proposed.json['decision_id']}"
+            answer = yield from self._answer(path, "approve", checker, luck)
+            if answer is not None and answer.ok:
+                return
+        raise Violated("two people give back what cannot be loaded", f"{wanted} was not carried out")
 
     def _serve(self, card: Card, order_id: str, luck: Luck) -> Steps[None]:
         maker, checker = luck.choice.sample(self.people, 2)

@@ -10,6 +10,7 @@ from typing import Final
 
 from ota.sandbox.simulation import books, promises
 from ota.sandbox.simulation.calm import Calm
+from ota.sandbox.simulation.cards import Card
 from ota.sandbox.simulation.event_desk import EventDesk
 from ota.sandbox.simulation.faults import Dice, Fault, Luck, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
@@ -200,7 +201,7 @@ class World:
         for process in self.processes:
             process.start()
         name, number = self._installation.terminals[0]
-        calm = Calm(self.truth, self.dice, self.parts.engine, (self.callers[name], number))
+        calm = Calm(self.truth, self.dice, self.parts.engine, (self.callers[name], number), self._give_back)
         for contacts in calm.contacts(self.errands):
             self._finish(contacts)
         self._finish(
@@ -212,6 +213,9 @@ class World:
         for steps in everybody:
             self._begin(steps)
         self._run_until_idle()
+
+    def _give_back(self, card: Card, luck: Luck) -> Steps[None]:
+        yield from self.service.give_back(card, self.callers, luck)
 
     def _card_of(self, event_id: str) -> str:
         return books.card_of(self.parts.engine, event_id)
