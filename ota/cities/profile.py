@@ -220,7 +220,14 @@ class City:
         }
         return tuple(factor.render(values) for factor in self.keys.path)
 
-    def card_values(self, card: CardNumber, product: Product, issued: date) -> CardValues:
+    @property
+    def newest_key_versions(self) -> Mapping[Algorithm, int]:
+        """The load key's version of new cards, per algorithm."""
+        return {algorithm: generations[0].load for algorithm, generations in self.keys.versions.items()}
+
+    def card_values(
+        self, card: CardNumber, product: Product, issued: date, load_key_versions: Mapping[Algorithm, int]
+    ) -> CardValues:
         """What is written into a new card of this city that is issued on this day (local time)."""
         return CardValues(
             card_no=card,
@@ -232,9 +239,7 @@ class City:
             area=self.lingnantong.area,
             issued=issued,
             expires=product.expires(issued),
-            load_key_versions={
-                algorithm: generations[0].load for algorithm, generations in self.keys.versions.items()
-            },
+            load_key_versions=load_key_versions,
         )
 
     def lingnantong_number(self, card: CardNumber) -> bytes:

@@ -62,6 +62,9 @@ class HostAuthority:
         except CityHostUnknown:  # looking changes nothing, so it does not matter what was heard
             raise CityHostUnavailable from None
 
+    def require_authorising(self, key: CardKey) -> None:  # empty: the host itself answers, when it is asked
+        """Nothing is known of a host's keys before it is asked for a load."""
+
     def authorise_load(self, key: CardKey, load: Load) -> Mac4:  # noqa: ARG002  see the class
         """MAC2, once it is durable; asking again gives the same one.
 

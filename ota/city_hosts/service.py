@@ -31,6 +31,7 @@ from ota.city_hosts.states import GRANT, GrantEvent, GrantState
 from ota.core.clock import Clock
 from ota.core.errors import InvalidValue
 from ota.core.values import CardNumber, Mac4
+from ota.hsm_adapter.errors import KeyNotUsable
 from ota.hsm_adapter.routing import PROVINCE
 from ota.hsm_adapter.trail import NOBODY, on_behalf_of
 from ota.registry import cards, numbers
@@ -46,6 +47,10 @@ class Vault(Protocol):
 
     def check_mac1(self, card: CardNumber, load: Load) -> None:
         """Raise Mac1Wrong unless MAC1 holds."""
+        ...
+
+    def bar(self, card: CardNumber, load: Load) -> KeyNotUsable | None:
+        """Why no load may be authorised with the card's key; None: it may."""
         ...
 
     def authorise_load(self, load_id: str, card: CardNumber, load: Load) -> Mac4:
@@ -92,6 +97,9 @@ class CityLoads:
         own.limits.check_load(question.load.amount, question.load.answer.balance)
         with _for(city, question.load_id):
             self._vault.check_mac1(question.card, question.load)
+            bar = self._vault.bar(question.card, question.load)
+        if bar is not None:
+            raise bar
 
     def authorise(self, city: str, wanted: Question) -> Mac4:
         """MAC2 for a load of the city's own card.

@@ -109,6 +109,10 @@ class FailoverHsm:
         """See `Hsm`."""
         self._ask(lambda hsm: hsm.check_mac1(key, load))
 
+    def require_authorising(self, key: CardKey) -> None:
+        """See `Hsm`."""
+        self._ask(lambda hsm: hsm.require_authorising(key))
+
     def authorise_load(self, key: CardKey, load: Load) -> Mac4:
         """See `Hsm`."""
         return self._ask(lambda hsm: hsm.authorise_load(key, load))

@@ -109,6 +109,10 @@ class CardAuthority(Protocol):
         """Raise Mac1Wrong unless the card's MAC1 holds."""
         ...
 
+    def require_authorising(self, key: CardKey) -> None:
+        """Raise KeyNotUsable or KeyUnknown unless the key may authorise loads now; says nothing about a card."""
+        ...
+
     def authorise_load(self, key: CardKey, load: Load) -> Mac4:
         """Verify MAC1, then make MAC2, in one call; raises Mac1Wrong. The same load gives the same MAC2."""
         ...

@@ -90,6 +90,10 @@ class SealedChannels:
         """See `Hsm`."""
         self._hsm.check_mac1(key, load)
 
+    def require_authorising(self, key: CardKey) -> None:
+        """See `Hsm`."""
+        self._hsm.require_authorising(key)
+
     def authorise_load(self, key: CardKey, load: Load) -> Mac4:
         """See `Hsm`."""
         return self._hsm.authorise_load(key, load)

@@ -71,6 +71,10 @@ class TrailedHsm:
         with self._told(Operation.CHECK_MAC1, key.ref):
             self._hsm.check_mac1(key, load)
 
+    def require_authorising(self, key: CardKey) -> None:
+        """See `Hsm`; uses no key."""
+        self._hsm.require_authorising(key)
+
     def authorise_load(self, key: CardKey, load: Load) -> Mac4:
         """See `Hsm`."""
         with self._told(Operation.AUTHORISE_LOAD, key.ref):

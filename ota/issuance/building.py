@@ -67,7 +67,14 @@ class Building:
         room = visit.talk.opening.caps.max_batch - len(lead)
         ends = not pending or len(pending) + len(readings) + PROOF_COMMANDS <= room
         channel, sent, tickets = wrapped(self._hsm, work.channel, pending if ends else pending[:room])
-        following = replace(work, channel=channel, lead=len(lead), tickets=tuple(tickets), ends=ends)
+        following = replace(
+            work,
+            channel=channel,
+            lead=len(lead),
+            tickets=tuple(tickets),
+            ends=ends,
+            key_versions=visit.script.key_versions,
+        )
         if not ends:
             return send((*lead, *sent), following.to_json(), BUILDING)
         proof, following = self._ask_for_proof(visit, following)

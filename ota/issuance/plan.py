@@ -75,7 +75,7 @@ class IssuancePlan:
         """Go on from the phase that the report belongs to."""
         work = Work.from_json(dict(talk.context))
         order = self._issuances.get(talk.caller, talk.subject_id)
-        turn = Turn(self._visit(talk, order, work.host_challenge), work, batch, report)
+        turn = Turn(self._visit(talk, order, work), work, batch, report)
         if order.state is IssuanceState.ABANDONED and not turn.is_clearing:
             return fail(NotInThisState("issuance", order.state, "report"), turn.visit.outcome)
         if report.transport_error is not None:
@@ -171,8 +171,10 @@ class IssuancePlan:
         step = lose(problem, turn.visit.outcome).and_record(lost)
         return step.and_record(self._records.got_in(turn.visit.door)) if turn.got_in else step
 
-    def _visit(self, talk: Talk, order: IssuanceOrder, host_challenge: bytes | None = None) -> Visit:
+    def _visit(self, talk: Talk, order: IssuanceOrder, work: Work | None = None) -> Visit:
+        """The contact with the element: a first one, or one that goes on from where its work stands."""
+        host_challenge, versions = (work.host_challenge, work.key_versions) if work else (None, None)
         door = self._doors.find(talk.opening.element, order, host_challenge)
-        script = self._issuances.script(order, talk.opening.caps.max_apdu)
+        script = self._issuances.script(order, talk.opening.caps.max_apdu, versions)
         door.require_level(script.minimum_level)
         return Visit(talk, order, door, script, self._issuances.applications(order))

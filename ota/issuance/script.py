@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ota.card import purse, reading
 from ota.card.apdu import Command
 from ota.card.batch import BatchCommand
-from ota.card.keys import KeyRole
+from ota.card.keys import Algorithm, KeyRole
 from ota.card.perso import (
     ApplicationPerso,
     CardValues,
@@ -50,15 +50,27 @@ class Secured:
 
 
 class Script:
-    """The commands of one order. Made again from the order whenever they are needed; nothing of it is stored."""
+    """The commands of one order. Made again from the order whenever they are needed; nothing of it is stored.
 
-    def __init__(self, order: IssuanceOrder, city: City, product: Product, max_apdu: int) -> None:
+    ``key_versions`` are those of a build under way: a card gets all its keys from one generation, also where the city
+    turns to a newer one between two batches. None: the newest.
+    """
+
+    def __init__(
+        self,
+        order: IssuanceOrder,
+        city: City,
+        product: Product,
+        max_apdu: int,
+        key_versions: Mapping[Algorithm, int] | None = None,
+    ) -> None:
         self._product = product
         self._city = city
         self._card = order.card
         room = (max_apdu - MAC_LENGTH) // CIPHER_BLOCK * CIPHER_BLOCK - 1
         self._max_data = min(product.max_store_data, room)
-        self.values: CardValues = city.card_values(order.card, product, order.issued_on)
+        self.key_versions = key_versions or city.newest_key_versions
+        self.values: CardValues = city.card_values(order.card, product, order.issued_on, self.key_versions)
 
     @property
     def minimum_level(self) -> int:
@@ -118,7 +130,10 @@ class Script:
         ]
 
     def _fill(self, group: KeysToFill, hsm: Hsm, channel: Channel) -> Grouping:
-        keys = [self._city.card_key(self._card, KeyRole(role), group.algorithm) for role in group.roles]
+        version = self.key_versions.get(group.algorithm)
+        keys = [
+            self._city.card_key(self._card, KeyRole(role), group.algorithm, version) for role in group.roles
+        ]
         return fill(group, hsm.export_card_keys(keys, channel))
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from ota.card.keys import Algorithm
 from ota.card.product import Product
 from ota.cities.loader import Cities
 from ota.cities.profile import City
@@ -185,9 +186,15 @@ class Issuances:
             order = orders.lock(tx, order.id)
             return _contact_lost(tx, order, self._clock) if orders.was_on_the_element(tx, order.id) else order
 
-    def script(self, order: IssuanceOrder, max_apdu: int) -> Script:
-        """The commands that make this order's card, for a channel that takes ``max_apdu`` data bytes."""
-        return Script(order, self._cities.of_code(order.city), self._products[order.product], max_apdu)
+    def script(
+        self, order: IssuanceOrder, max_apdu: int, key_versions: Mapping[Algorithm, int] | None = None
+    ) -> Script:
+        """The commands that make this order's card, for a channel that takes ``max_apdu`` data bytes.
+
+        ``key_versions``: see `Script`.
+        """
+        city = self._cities.of_code(order.city)
+        return Script(order, city, self._products[order.product], max_apdu, key_versions)
 
     def applications(self, order: IssuanceOrder) -> list[str]:
         """The names of the applications on the card."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
+from ota.card.keys import Algorithm
 from ota.core.errors import CardProblem, NextAction, OtaError
 from ota.core.values import TerminalNumber
 from ota.hsm_adapter.channel import Channel
@@ -28,7 +29,8 @@ class Work:
 
     ``lead`` counts the commands before the first one that goes through the channel, ``done`` the ones that went
     through it in earlier batches; ``tickets`` unwrap the answers of this batch; ``ends`` says that the readings and
-    the proof are in it. ``first_load`` is what the first load's plan wants to remember.
+    the proof are in it. ``first_load`` is what the first load's plan wants to remember. ``key_versions`` are those of
+    the keys that a build writes; None before it begins.
     """
 
     phase: Phase
@@ -42,6 +44,7 @@ class Work:
     ends: bool = False
     first_load: Mapping[str, object] | None = None
     problem: Mapping[str, object] = field(default_factory=dict)
+    key_versions: Mapping[Algorithm, int] | None = None
 
     def to_json(self) -> dict[str, object]:
         """The form in which a session keeps it."""
@@ -57,6 +60,7 @@ class Work:
             "ends": self.ends,
             "first_load": dict(self.first_load) if self.first_load is not None else None,
             "problem": dict(self.problem),
+            "key_versions": _named(self.key_versions),
         }
 
     @classmethod
@@ -74,7 +78,18 @@ class Work:
             ends=kept["ends"],
             first_load=kept["first_load"],
             problem=kept["problem"],
+            key_versions=_versions(kept.get("key_versions")),
         )
+
+
+def _named(versions: Mapping[Algorithm, int] | None) -> dict[str, int] | None:
+    return (
+        {str(algorithm): version for algorithm, version in versions.items()} if versions is not None else None
+    )
+
+
+def _versions(kept: Mapping[str, int] | None) -> Mapping[Algorithm, int] | None:
+    return {Algorithm(name): version for name, version in kept.items()} if kept is not None else None
 
 
 def problem_to_json(problem: OtaError) -> dict[str, object]:

@@ -15,7 +15,9 @@ from ota.sandbox.reader import Spoken
 from ota.sandbox.test_masters import published_master
 
 _ALGORITHMS: Final = {0x00: Algorithm.TDES, 0x01: Algorithm.SM4, 0x04: Algorithm.SM4}
-_MASTERS: Final = {Algorithm.TDES: "3DES", Algorithm.SM4: "SM4"}
+MASTERS: Final = {Algorithm.TDES: "3DES", Algorithm.SM4: "SM4"}
+"""How the masters of an algorithm are called."""
+
 _EP_LOAD: Final = b"\x02"
 
 
@@ -60,8 +62,12 @@ def examine(spoken: Sequence[Spoken], factors: Sequence[bytes]) -> Verdict:
 
 
 def card_key(role: str, algorithm: Algorithm, factors: Sequence[bytes]) -> bytes:
-    """A card's key: the published master, diversified once for each factor, outermost first (CARD.md 2.2)."""
-    key = published_master(role, _MASTERS[algorithm])
+    """A card's key, from the published master."""
+    return diversified(published_master(role, MASTERS[algorithm]), algorithm, factors)
+
+
+def diversified(key: bytes, algorithm: Algorithm, factors: Sequence[bytes]) -> bytes:
+    """A master, diversified once for each factor, outermost first (CARD.md 2.2)."""
     for factor in factors:
         if algorithm is Algorithm.TDES:
             cipher = crypto.des(key)

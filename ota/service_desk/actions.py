@@ -31,12 +31,14 @@ Decision = Mapping[str, object]
 class Conduct:
     """Whose city an action concerns; how it is checked when it is proposed and done when it is approved.
 
-    The last two raise what stands against it; nobody is told that about a city that is not theirs.
+    These two raise what stands against it; nobody is told that about a city that is not theirs. ``about`` is the attempt
+    that the people looked at, None where an action is about no attempt: it goes with the proposal.
     """
 
     city_of: Callable[[Connection, str], CityCode]
     check: Callable[[Connection, str], None]
     carry_out: Callable[[Connection, str, Decision, str, datetime], object]
+    about: Callable[[Connection, str], str | None] = lambda _tx, _subject: None
 
 
 def _city_of_order(tx: Connection, order_id: str) -> CityCode:
@@ -49,6 +51,15 @@ def _city_of_refund(tx: Connection, refund_id: str) -> CityCode:
 
 def _city_of_card(tx: Connection, card_no: str) -> CityCode:
     return _card(tx, card_no).city
+
+
+def _attempt_of_order(tx: Connection, order_id: str) -> str:
+    return write_offs.attempt_in_question(tx, orders.get(tx, order_id))
+
+
+def _attempt_of_refund(tx: Connection, refund_id: str) -> str | None:
+    payment = payments.get(tx, refund_rows.get(tx, refund_id).payment_id)
+    return _attempt_of_order(tx, payment.order_id) if refund_rows.returns_an_order(payment) else None
 
 
 def _check_refund(tx: Connection, order_id: str) -> None:
@@ -142,12 +153,12 @@ def _card(tx: Connection, card_no: str) -> Card:
 
 
 CONDUCT: Final[Mapping[Action, Conduct]] = {
-    Action.REFUND: Conduct(_city_of_order, _check_refund, _refund),
-    Action.WRITE_OFF: Conduct(_city_of_order, _check_write_off, _write_off),
-    Action.CONFIRM_LOAD: Conduct(_city_of_order, _check_confirm, _confirm),
+    Action.REFUND: Conduct(_city_of_order, _check_refund, _refund, _attempt_of_order),
+    Action.WRITE_OFF: Conduct(_city_of_order, _check_write_off, _write_off, _attempt_of_order),
+    Action.CONFIRM_LOAD: Conduct(_city_of_order, _check_confirm, _confirm, _attempt_of_order),
     Action.REVERSE_CONFIRMATION: Conduct(_city_of_order, _check_reverse, _reverse),
-    Action.REFUND_AGAIN: Conduct(_city_of_refund, _check_again, _again),
-    Action.REFUND_BY_HAND: Conduct(_city_of_refund, _check_by_hand, _by_hand),
+    Action.REFUND_AGAIN: Conduct(_city_of_refund, _check_again, _again, _attempt_of_refund),
+    Action.REFUND_BY_HAND: Conduct(_city_of_refund, _check_by_hand, _by_hand, _attempt_of_refund),
     Action.ABANDON_ISSUANCE: Conduct(_city_of_issuance, _check_abandon, _abandon),
     Action.RELEASE_CARD: Conduct(_city_of_card, _check_release, _release),
 }

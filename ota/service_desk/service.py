@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, select
@@ -79,6 +79,7 @@ class Decisions:
             city = conduct.city_of(tx, proposal.subject_id)
             decision = _mine(Decision(new_id("dec"), proposal, city, caller.id, now), caller)
             conduct.check(tx, proposal.subject_id)
+            decision = replace(decision, proposal=_looked_at(tx, proposal))
             if not _insert(tx, decision):
                 raise DecisionOpen
             _tell(tx, decision, caller.id, "proposed", now)
@@ -97,6 +98,8 @@ class Decisions:
             settled = _settle(tx, decision, caller, Outcome.APPROVED, now)
             stand = {"decision": decision.id, "maker": decision.maker, "checker": caller.id}
             proposal = decision.proposal
+            if (attempt := proposal.data.get("attempt")) is not None:
+                stand["attempt"] = attempt
             CONDUCT[proposal.action].carry_out(tx, proposal.subject_id, stand, caller.id, now)
             _tell(tx, settled, caller.id, "approved", now)
         return settled
@@ -130,6 +133,12 @@ def _mine(decision: Decision, caller: Principal) -> Decision:
     if caller.city not in (None, decision.city):
         raise NotFound
     return decision
+
+
+def _looked_at(tx: Connection, proposal: Proposal) -> Proposal:
+    """The proposal with the attempt that it is about, where it is about one: a later one is not decided by it."""
+    attempt = CONDUCT[proposal.action].about(tx, proposal.subject_id)
+    return proposal if attempt is None else replace(proposal, data={**proposal.data, "attempt": attempt})
 
 
 def _insert(tx: Connection, new: Decision) -> bool:

@@ -18,7 +18,7 @@ from ota.core.errors import OtaError
 from ota.core.ids import new_id
 from ota.core.values import CardTime, Mac4, TerminalNumber
 from ota.hsm_adapter.city_host.errors import CityHostRefused
-from ota.hsm_adapter.errors import TacWrong
+from ota.hsm_adapter.errors import KeyNotUsable, TacWrong
 from ota.registry import cards, numbers
 from ota.store import outbox
 from ota.store.phases import Store
@@ -128,9 +128,10 @@ class Loads:
         except CityHostRefused as refusal:
             return Stopped(refusal)
         proven = live is not None and self._is_proven(live, traces)
+        bar = self._vault.bar(order.card, load)
 
         with self._store.begin() as tx:
-            decided = self._decide(tx, order, challenge, load, proven=proven)
+            decided = self._decide(tx, order, challenge, load, proven=proven, bar=bar)
 
         return self._authorised(decided) if isinstance(decided, Attempt) else decided
 
@@ -187,8 +188,19 @@ class Loads:
         )
 
     def _decide(
-        self, tx: Connection, order: TopupOrder, challenge: Challenge, load: Load, *, proven: bool
+        self,
+        tx: Connection,
+        order: TopupOrder,
+        challenge: Challenge,
+        load: Load,
+        *,
+        proven: bool,
+        bar: KeyNotUsable | None,
     ) -> Attempt | Arrived | AskAgain | Stopped:
+        """Settle the live attempt, then authorise unless something stands against it.
+
+        A ``bar`` stops the load here, before its attempt is written: behind it nobody could tell whether MAC2 was made.
+        """
         now = self._clock.now()
         known = cards.lock(tx, order.card, order.city, now)
         order = orders.lock(tx, order.id)
@@ -216,15 +228,23 @@ class Loads:
         stop = settle(tx, known, live, order, counter, now)
         if stop is not None:
             return stop
-        return self._authorise(tx, orders.lock(tx, order.id), load, challenge, now)
+        return self._authorise(tx, orders.lock(tx, order.id), load, challenge, now, bar)
 
     def _authorise(
-        self, tx: Connection, order: TopupOrder, load: Load, challenge: Challenge, now: datetime
+        self,
+        tx: Connection,
+        order: TopupOrder,
+        load: Load,
+        challenge: Challenge,
+        now: datetime,
+        bar: KeyNotUsable | None,
     ) -> Attempt | Arrived | AskAgain | Stopped:
         if order.state is TopupState.LOADED:
             return Arrived(order)
         if order.state is not TopupState.PAID:
             return Stopped(NotLoadable(order.state))
+        if bar is not None:
+            return Stopped(bar)
         if load.amount != order.amount:
             return AskAgain()
         try:

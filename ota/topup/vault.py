@@ -3,7 +3,7 @@
 from ota.card.keys import KeyRole
 from ota.card.purse import Load
 from ota.core.values import CardNumber, Mac4
-from ota.hsm_adapter.errors import TacWrong
+from ota.hsm_adapter.errors import KeyNotUsable, TacWrong
 from ota.hsm_adapter.keys import CardKey
 from ota.hsm_adapter.routing import Routing
 from ota.topup.rules import RuleBook
@@ -19,6 +19,14 @@ class LoadVault:
     def check_mac1(self, card: CardNumber, load: Load) -> None:
         """Raise Mac1Wrong unless the card's own load key made this answer."""
         self._routing.authority(card).check_mac1(self._key(card, load, KeyRole.LOAD), load)
+
+    def bar(self, card: CardNumber, load: Load) -> KeyNotUsable | None:
+        """Why no load may be authorised with the key that this card chose, such as a verify-only one; None: it may."""
+        try:
+            self._routing.authority(card).require_authorising(self._key(card, load, KeyRole.LOAD))
+        except KeyNotUsable as bar:
+            return bar
+        return None
 
     def authorise_load(self, load_id: str, card: CardNumber, load: Load) -> Mac4:
         """MAC2 for a load whose MAC1 holds; the same load always gives the same one.

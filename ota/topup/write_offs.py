@@ -45,12 +45,32 @@ class OnTheCard(Conflict):
     chinese = "该订单金额已确认写入卡片, 不能退款。"
 
 
+class DecisionOutdated(Conflict):
+    """The order was loaded again after the proposal: what the people saw says nothing about that attempt."""
+
+    code = "decision_outdated"
+    english = "The order was loaded again since this was proposed; reject it, look at the card, propose anew."
+    chinese = "提议之后该订单又发起过充值; 请驳回, 重新查看卡片后再提议。"
+
+
 def lock(tx: Connection, order_id: str, now: datetime) -> TopupOrder:
     """The order under its card's lock; raises NotFound."""
     order = orders.get(tx, order_id)
     if cards.find(tx, order.card) is not None:  # a card that was never met has no attempt to be raced for
         cards.lock(tx, order.card, order.city, now)
     return orders.lock(tx, order_id)
+
+
+def attempt_in_question(tx: Connection, order: TopupOrder) -> str:
+    """The id of the order's attempt whose outcome is open now; empty where there is none."""
+    live = attempts.live(tx, order.card)
+    return live.id if live is not None and live.order_id == order.id and live.state in OPEN else ""
+
+
+def _require_same_attempt(tx: Connection, order: TopupOrder, decision: Mapping[str, object]) -> None:
+    """Raise DecisionOutdated when another attempt is open by now than the one that was proposed about."""
+    if "attempt" in decision and attempt_in_question(tx, order) not in {"", decision["attempt"]}:
+        raise DecisionOutdated
 
 
 def require_not_on_the_card(tx: Connection, order_id: str) -> None:
@@ -64,13 +84,14 @@ def refund(
 ) -> TopupOrder:
     """Give the money back, also where nobody proved that the card does not hold it.
 
-    The caller holds card and order (`lock`), and two people's word. Raises NotInThisState, OnTheCard.
+    The caller holds card and order (`lock`), and two people's word. Raises NotInThisState, OnTheCard, DecisionOutdated.
     """
     if order.state is TopupState.PAID:
         attempts.note(tx, order.id, None, "four_eyes", decision, now)
         return refunds.return_unloaded(tx, order, RefundReason.FOUR_EYES, now, actor)
     TOPUP.after(order.state, TopupEvent.REFUND_DECIDED)
     require_not_on_the_card(tx, order.id)
+    _require_same_attempt(tx, order, decision)
     _set_aside(tx, order, decision, now)
     refunds.started(tx, payments.of_order(tx, order.id), RefundReason.FOUR_EYES, now, actor)
     return order.step(tx, TopupEvent.REFUND_DECIDED, now, decision)
@@ -79,8 +100,9 @@ def refund(
 def write_off(
     tx: Connection, order: TopupOrder, decision: Mapping[str, object], actor: str, now: datetime
 ) -> TopupOrder:
-    """Give the question up: the money goes to the loss account. Raises NotInThisState."""
+    """Give the question up: the money goes to the loss account. Raises NotInThisState, DecisionOutdated."""
     order = order.step(tx, TopupEvent.WRITTEN_OFF, now, decision)
+    _require_same_attempt(tx, order, decision)
     _set_aside(tx, order, decision, now)
     journals.post(tx, books.written_off(payments.of_order(tx, order.id).money), now)
     data = {"amount_fen": order.amount.amount, **decision}
@@ -99,11 +121,12 @@ def require_in_question(tx: Connection, order: TopupOrder) -> Attempt:
 def confirm_load(
     tx: Connection, order: TopupOrder, decision: Mapping[str, object], actor: str, now: datetime
 ) -> TopupOrder:
-    """Book a load that two people saw on the card. Raises NotInThisState.
+    """Book a load that two people saw on the card. Raises NotInThisState, DecisionOutdated.
 
     The card's counter is not known better by that: its next verified one is believed.
     """
     live = require_in_question(tx, order)
+    _require_same_attempt(tx, order, decision)
     attempts.note(tx, order.id, live.id, attempts.CONFIRMED, decision, now)
     loaded = book_loaded(tx, live, "four_eyes", now)
     if loaded is None:  # the card's counter says that another load took its place
@@ -199,6 +222,7 @@ def _restarted(
     if refund_rows.returns_an_order(payment):
         order = orders.lock(tx, payment.order_id)
         require_not_on_the_card(tx, order.id)
+        _require_same_attempt(tx, order, decision)
         decided = TOPUP.allows(order.state, TopupEvent.REFUND_DECIDED)
         if decided:
             _set_aside(tx, order, decision, now)

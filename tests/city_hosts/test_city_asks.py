@@ -10,8 +10,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from ota.card.keys import KeyRole
 from ota.core.values import CardTime
 from ota.hsm_adapter.city_host.message_keys import MessageKey
+from ota.hsm_adapter.keys import CARD_ALGORITHMS, KeyRef, KeyState
+from ota.hsm_adapter.software import KeyStore
 from ota.sandbox.city_host_messages import Signature, check_said
 from tests.city_hosts.installation import PLATFORM_KEY, Asking, Card, initialised, told
 from tests.elements import balance
@@ -328,3 +331,15 @@ def test_whatever_a_city_signs_is_answered_without_a_server_error(
 
     assert answer.status_code < 500
     assert "Signature" in answer.headers
+
+
+def test_a_verify_only_key_grants_nothing(foshan: Asking, card: Card) -> None:
+    store = KeyStore(foshan.platform.settings.data, environment="sandbox")
+    for algorithm in CARD_ALGORITHMS:
+        store.change_state(KeyRef(KeyRole.LOAD, "province", 1, algorithm), KeyState.VERIFY_ONLY)
+    foshan.platform.built.checks["hsm"]()
+
+    refused = foshan.ask("authorise", wanted(foshan, card))
+
+    assert problem(refused) == (422, "key_not_usable")
+    assert foshan.platform.rows("SELECT * FROM city_grant") == []

@@ -337,6 +337,7 @@ def test_every_verb_is_passed_on() -> None:
     load_key, control = card_key(KeyRole.LOAD), card_key(KeyRole.APP_CONTROL)
 
     hsm.check_mac1(load_key, LOAD)
+    hsm.require_authorising(load_key)
     hsm.authorise_loads([(load_key, LOAD)])
     hsm.verify_tac(card_key(KeyRole.TAC), LOAD, expected_tac(Algorithm.TDES, LOAD))
     hsm.secure_apdu(card_key(KeyRole.APP_BLOCK), RANDOM, Command(0x84, 0x1E, 0, 0))
@@ -349,6 +350,7 @@ def test_every_verb_is_passed_on() -> None:
         hsm.random(0)
     assert pair.first.asked == [
         "check_mac1",
+        "require_authorising",
         "authorise_loads",
         "verify_tac",
         "secure_apdu",

@@ -131,12 +131,17 @@ def test_a_keys_state_decides_what_it_still_does(
     store.add({key_ref(KeyRole.LOAD): MASTER}, test=True, state=state)
     hsm, key, load = SoftwareHsm(store), card_key(KeyRole.LOAD), a_load()
 
-    for allowed, run in ((may_make, hsm.authorise_load), (may_check, hsm.check_mac1)):
+    asked = (
+        (may_make, lambda: hsm.authorise_load(key, load)),
+        (may_make, lambda: hsm.require_authorising(key)),
+        (may_check, lambda: hsm.check_mac1(key, load)),
+    )
+    for allowed, run in asked:
         if allowed:
-            run(key, load)
+            run()
         else:
             with pytest.raises(KeyNotUsable, match=state.value):
-                run(key, load)
+                run()
 
 
 def test_a_retired_key_stops_working_at_once(tmp_path: Path) -> None:

@@ -206,6 +206,7 @@ def test_every_other_verb_is_passed_on() -> None:
     block = Command(0x84, 0x1E, 0, 0)
 
     hsm.check_mac1(load_key, load)
+    hsm.require_authorising(load_key)
     hsm.verify_tac(card_key(KeyRole.TAC), load, expected_tac(Algorithm.TDES, load))
 
     assert hsm.authorise_load(load_key, load) == bare.authorise_load(load_key, load)

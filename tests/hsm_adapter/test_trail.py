@@ -70,6 +70,14 @@ def test_without_a_trace_no_result_is_handed_on() -> None:
         TrailedHsm(an_hsm(), full).authorise_load(card_key(KeyRole.LOAD), a_load())
 
 
+def test_asking_whether_a_key_may_authorise_is_no_use_of_it() -> None:
+    hsm, uses = told(an_hsm())
+
+    hsm.require_authorising(card_key(KeyRole.LOAD))
+
+    assert uses == []
+
+
 def test_every_use_of_a_card_key_is_told() -> None:
     hsm, uses = told(an_hsm())
     load = a_load()

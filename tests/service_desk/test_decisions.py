@@ -239,6 +239,25 @@ def test_evidence_that_came_before_the_second_person_wins(desk: Desk) -> None:
     assert desk.answer(decision_id, "reject").status_code == 200
 
 
+@pytest.mark.parametrize("action", [Action.REFUND, Action.WRITE_OFF, Action.CONFIRM_LOAD])
+def test_a_proposal_decides_nothing_about_a_later_attempt(any_desk: Desk, action: Action) -> None:
+    order_id = any_desk.uncertain()
+    proof = {"proof": "journal-17"} if action is Action.CONFIRM_LOAD else {}
+    decision_id = any_desk.proposed(action, order_id, **proof)
+    later = any_desk.platform.open(order_id, any_desk.element)
+    later.step()  # the card disproves the attempt that was looked at; another one follows at once
+    later.run()
+    any_desk.platform.clock.advance(minutes=3)
+    any_desk.platform.built.runner.run_due()
+
+    answer = any_desk.answer(decision_id)
+
+    assert problem(answer) == (409, "decision_outdated")
+    assert any_desk.attempts() == ["dead", "uncertain"]
+    assert any_desk.platform.topup_state(order_id) == "uncertain"
+    assert any_desk.answer(decision_id, "reject").status_code == 200
+
+
 def test_two_people_give_money_back_that_may_be_on_the_card(any_desk: Desk) -> None:
     order_id = any_desk.uncertain()
 

@@ -80,13 +80,26 @@ _PHONE: Final = (
     ((Fault.CARD_SLOW,), 4),
     (_OTHERS, 4),
     (_BATCH, 2),
-    ((Fault.TOKEN_REPLAYED,), 1),
+    ((Fault.TOKEN_REPLAYED, Fault.CARD_KEY_AHEAD), 1),
 )
 
 EDGES: Final[Mapping[Route, Mapping[Fault, int]]] = {
-    Route.APP: _each((_WIRE, 4), (_COMMIT, 10), (_PAUSE, 20), ((Fault.DATABASE_DOWN,), 17), *_PHONE),
+    Route.APP: _each(
+        ((Fault.STAFF_DECIDES,), 1),
+        (_WIRE, 4),
+        (_COMMIT, 10),
+        (_PAUSE, 20),
+        ((Fault.DATABASE_DOWN,), 17),
+        *_PHONE,
+    ),
     Route.APP_LATER: _each(
-        (_WIRE, 6), (_COMMIT, 13), (_PAUSE, 23), ((Fault.DATABASE_DOWN,), 20), (_NOTICE, 1), *_PHONE
+        ((Fault.STAFF_DECIDES,), 1),
+        (_WIRE, 6),
+        (_COMMIT, 13),
+        (_PAUSE, 23),
+        ((Fault.DATABASE_DOWN,), 20),
+        (_NOTICE, 1),
+        *_PHONE,
     ),
     Route.TERMINAL: _each(
         (_WIRE, 3),
@@ -99,7 +112,7 @@ EDGES: Final[Mapping[Route, Mapping[Fault, int]]] = {
         ((Fault.CARD_REFUSES,), 2),
         (_OTHERS, 2),
         (_REPORT_OF_A_TERMINAL, 1),
-        ((Fault.TOKEN_REPLAYED,), 1),
+        ((Fault.TOKEN_REPLAYED, Fault.CARD_KEY_AHEAD), 1),
     ),
     Route.NEW_CARD: _each(
         (_WIRE, 5),
@@ -115,7 +128,7 @@ EDGES: Final[Mapping[Route, Mapping[Fault, int]]] = {
         (_HONEST_BATCH, 2),
         ((Fault.ELEMENT_REFUSES,), _STEPS_OF_A_BUILD),
         ((Fault.ELEMENT_FULL, Fault.LEFT_BEHIND, Fault.CARD_CANCELLED, Fault.REFUND_ASKED), 1),
-        ((Fault.TOKEN_REPLAYED,), 1),
+        ((Fault.TOKEN_REPLAYED, Fault.SMALL_BATCHES), 1),
     ),
 }
 
@@ -126,7 +139,7 @@ BACKSTAGE: Final[Mapping[str, Mapping[Fault, int]]] = {
     "jobs": _each((_COMMIT, 13), (_PAUSE, 25), ((Fault.DATABASE_DOWN,), 25), ((Fault.JOB_LATE,), 2)),
     "refund desk": _each(((Fault.REFUND_LOST, Fault.REFUND_SLOW, Fault.REFUND_ANSWER_LOST), 1)),
     "event desk": _each(((Fault.EVENT_LOST, Fault.EVENT_REFUSED, Fault.EVENT_ANSWER_LOST), 1)),
-    "operator": _each(((Fault.DEPLOY, Fault.KEY_ROTATED, Fault.CLOCK_JUMP), 4)),
+    "operator": _each(((Fault.DEPLOY, Fault.KEY_ROTATED, Fault.CLOCK_JUMP, Fault.CARD_KEY_ROTATED), 4)),
 }
 
 

@@ -34,6 +34,12 @@ PROVOKED_BY: Final[Mapping[str, frozenset[Fault]]] = {
     "day-cut-by-wall-clock": frozenset(),
     "replay-store-off": frozenset({Fault.TOKEN_REPLAYED}),
     "seq-unchecked": frozenset({Fault.WRONG_SEQ}),
+    "key-version-ignored": frozenset({Fault.CARD_KEY_ROTATED}),
+    "key-state-unasked": frozenset({Fault.CARD_KEY_ROTATED}),
+    "one-person-decides": frozenset({Fault.STAFF_DECIDES, Fault.PHONE_FORGETS}),
+    "decision-of-any-attempt": frozenset(
+        {Fault.STAFF_DECIDES, Fault.PHONE_FORGETS, Fault.TORN_BEFORE_WRITE, Fault.TORN_AFTER_WRITE}
+    ),
 }
 """The faults that show each wrong rule soonest, so that few seeds are enough; a campaign finds it among all others."""
 

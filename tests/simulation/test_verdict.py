@@ -9,9 +9,12 @@ from typing import Final
 import pytest
 import sqlalchemy as sa
 
+from ota.sandbox.element import Algorithm
+from ota.sandbox.element.keyring import Role
 from ota.sandbox.simulation.entropy import seeded_entropy
 from ota.sandbox.simulation.faults import Route, Scenario
 from ota.sandbox.simulation.installation import Installation
+from ota.sandbox.simulation.masters import FIRST, SECOND
 from ota.sandbox.simulation.new_card import FEE_FEN
 from ota.sandbox.simulation.truth import Trade
 from ota.sandbox.simulation.verdict import Verdict, judge
@@ -77,6 +80,16 @@ def _element_wiped(world: World) -> None:
     card.credits.clear()
 
 
+def _key_of_another_version(world: World) -> None:
+    card = next(card for card in world.truth.cards if card.credits)
+    assert card.keyring is not None
+    card.keyring.write(Role.TAC, Algorithm.SM4, bytes(16), FIRST)
+
+
+def _keys_had_changed_before(world: World) -> None:
+    next(card for card in world.truth.cards if card.credits).least_version = SECOND
+
+
 def _nobody_heard(world: World) -> None:
     world.events._states.clear()
 
@@ -136,6 +149,15 @@ CASES: Final = {
         "an active card is on its element",
         tables("UPDATE issuance_order SET se_id = 'elsewhere'"),
         Route.NEW_CARD,
+    ),
+    "an attempt by a key that nobody has": Case(
+        "an unknown key moves nothing", tables("UPDATE load_attempt SET key_version = 9")
+    ),
+    "a new card with keys of two versions": Case(
+        "a card has its keys from one version", _key_of_another_version, Route.NEW_CARD
+    ),
+    "a new card with keys that were replaced before": Case(
+        "new cards get new keys", _keys_had_changed_before, Route.NEW_CARD
     ),
     "a wallet never heard": Case("wallets are told how it ended", _nobody_heard),
 }

@@ -89,6 +89,10 @@ class Pkcs11Hsm:
         self._offered(Operation.CHECK_MAC1, key.ref.algorithm)
         self._run(lambda keys: epurse.check_mac1(keys, key, load, self._rules))
 
+    def require_authorising(self, key: CardKey) -> None:
+        """Raise KeyNotUsable or KeyUnknown unless the key may authorise loads now; says nothing about a card."""
+        self._run(lambda keys: keys.checked(key.ref, Operation.AUTHORISE_LOAD))
+
     def authorise_load(self, key: CardKey, load: Load) -> Mac4:
         """Verify MAC1, then make MAC2; raises Mac1Wrong."""
         self._offered(Operation.AUTHORISE_LOAD, key.ref.algorithm)

@@ -84,7 +84,7 @@ class CardKeys:
         Raises ExposureRefused, KeyUnknown, KeyNotUsable, KeyMisuse, AlgorithmNotSupported.
         """
         if not key.path:
-            self._check(key.ref, operation)
+            self.check(key.ref, operation)
             return self._source.opened(key.ref)
         return child_key(self._context(key.ref, key.path[:-1], operation), key.path[-1])
 
@@ -98,7 +98,7 @@ class CardKeys:
         """The three masters of a security domain; raises as `derive` does."""
         refs = {role: keys.key(role) for role in sorted(SECURITY_DOMAIN_ROLES)}
         for ref in refs.values():
-            self._check(ref, Operation.OPEN_CHANNEL)
+            self.check(ref, Operation.OPEN_CHANNEL)
         return Masters({role: self._source.opened(ref) for role, ref in refs.items()})
 
     def _context(self, ref: KeyRef, outer: Path, operation: Operation) -> CipherContext:
@@ -114,7 +114,7 @@ class CardKeys:
         return context
 
     def _city_context(self, operation: Operation, ref: KeyRef, outer: Path) -> CipherContext:
-        self._check(ref, operation)
+        self.check(ref, operation)
         if ref.algorithm not in CARD_ALGORITHMS:
             raise AlgorithmNotSupported(ref.algorithm)  # no rule says how AES would be diversified so
         master = self._source.opened(ref)
@@ -123,7 +123,8 @@ class CardKeys:
         wipe(master, city)
         return context
 
-    def _check(self, ref: KeyRef, operation: Operation) -> None:
+    def check(self, ref: KeyRef, operation: Operation) -> None:
+        """Raise what `derive` raises where the key's name, role or state stands against the operation."""
         if self._maximum < Exposure.CARD_KEY:  # here every operation has the card key in this process
             raise ExposureRefused
         rule = RULES[operation]

@@ -92,6 +92,10 @@ class SoftwareHsm:
         finally:
             wipe(card_key)
 
+    def require_authorising(self, key: CardKey) -> None:
+        """Raise KeyNotUsable or KeyUnknown unless the key may authorise loads now; says nothing about a card."""
+        self._keys.check(key.ref, Operation.AUTHORISE_LOAD)
+
     def authorise_load(self, key: CardKey, load: Load) -> Mac4:
         """Verify MAC1, then make MAC2; raises Mac1Wrong."""
         card_key = self._keys.derive(key, Operation.AUTHORISE_LOAD)

@@ -13,7 +13,7 @@ from ota.events.models import wallet_event
 from ota.ledger.models import account, posting
 from ota.sandbox.simulation.cards import Card, Credit
 from ota.store.outbox import outbox
-from ota.topup.models import load_attempt, payment, topup_order
+from ota.topup.models import load_attempt, payment, refund, topup_order
 from ota.topup.states import LIVE, AttemptState, PaymentPurpose, TopupState
 
 LoadKey = tuple[str, int, str, str, str]
@@ -39,6 +39,7 @@ class AttemptRow:
     key: LoadKey
     amount_fen: int
     state: AttemptState
+    key_version: int
 
     @property
     def card(self) -> str:
@@ -98,6 +99,7 @@ def read(engine: sa.Engine) -> Books:
                 (row.card_no, row.online_atc, row.random, row.terminal_no, row.host_time),
                 row.amount_fen,
                 row.state,
+                row.key_version,
             )
             for row in attempts
         ),
@@ -125,6 +127,18 @@ def read_payments(engine: sa.Engine) -> list[PaymentRow]:
             )
             for row in rows
         ]
+
+
+def refund_of(engine: sa.Engine, order_id: str) -> tuple[str, str]:
+    """The refund of an order, and the trade that it gives back."""
+    query = (
+        sa.select(refund.c.id, payment.c.trade_no)
+        .join(payment, payment.c.id == refund.c.payment_id)
+        .where(payment.c.order_id == order_id, payment.c.surplus.is_(None))
+    )
+    with engine.connect() as tx:
+        row = tx.execute(query).one()
+    return row.id, row.trade_no
 
 
 def balances(engine: sa.Engine) -> Counter[str]:

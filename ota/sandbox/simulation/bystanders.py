@@ -17,6 +17,9 @@ from ota.sandbox.simulation.trace import Trace
 Begin = Callable[[Steps[object], float], None]
 """Lets an actor begin after so many seconds."""
 
+Serve = Callable[[Card, str, Luck], None]
+"""Two people of the service desk see a card, and decide about an order of it."""
+
 _DEAREST_FARE_FEN = 1500
 _LATEST_S = 30.0
 

@@ -104,7 +104,11 @@ class Caller:
             "client_assertion_type": _ASSERTION_TYPE,
             "client_assertion": self.credentials.sign(claims, type_="JWT"),
         }
-        return urlencode(form).encode()
+        return urlencode(form | self._second_factor()).encode()
+
+    def _second_factor(self) -> dict[str, str]:
+        """Machines have none."""
+        return {}
 
     def _token_request(self, luck: Luck, form: bytes) -> Request:
         return Request(luck, "POST", "/v1/token", form, media_type="application/x-www-form-urlencoded")

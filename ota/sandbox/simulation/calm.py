@@ -20,16 +20,23 @@ from ota.sandbox.simulation.truth import Truth
 _VISITS_OF_A_CARD: Final = 60
 _LAST_JOBS: Final = 30
 _JOB_PAUSE_S: Final = 600.0
+_CLOSED: Final = "key_not_usable"
+
+GiveBack = Callable[[Card, Luck], Steps[None]]
+"""Gives back what was paid for a card that is not loaded any more."""
 
 
 class Calm:
     """The last contacts. ``stuck`` says what could not be settled, and why."""
 
-    def __init__(self, truth: Truth, dice: Dice, engine: sa.Engine, terminal: tuple[Caller, str]) -> None:
+    def __init__(
+        self, truth: Truth, dice: Dice, engine: sa.Engine, terminal: tuple[Caller, str], give_back: GiveBack
+    ) -> None:
         self._truth = truth
         self._dice = dice
         self._engine = engine
         self._terminal = terminal
+        self._give_back = give_back
         self.stuck: list[str] = []
 
     def contacts(self, errands: list[AnyErrand]) -> Iterator[list[Steps[object]]]:
@@ -44,7 +51,8 @@ class Calm:
     def _settle(self, card: Card) -> Steps[None]:
         """A terminal of any city meets the card until nothing is open; a gate makes room in the purse."""
         caller, number = self._terminal
-        terminal = Terminal(caller, number, self._dice.luck(f"card {card.digits[-4:]}"))
+        luck = self._dice.luck(f"card {card.digits[-4:]}")
+        terminal = Terminal(caller, number, luck)
         ending = ""
         for _ in range(_VISITS_OF_A_CARD):
             while card.state.balance and gate.debit(card, card.state.balance, caller.clock.true_now()):
@@ -52,6 +60,8 @@ class Calm:
             ending = yield from terminal.resume(card)
             if ending == NOTHING:
                 return
+            if ending == _CLOSED:
+                yield from self._give_back(card, luck)
             yield Pause(1.0)
         self.stuck.append(f"card …{card.digits[-4:]}: {ending}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -10,16 +11,24 @@ from typing import Final
 from ota.card.files import Basic, Interoperability
 from ota.cities.profile import City
 from ota.core.values import CardNumber
-from ota.sandbox.element import Algorithm, DomainProfile, Element, KeySet, Options, purse_crypto
+from ota.sandbox.element import (
+    Algorithm,
+    DomainProfile,
+    Element,
+    KeySet,
+    Options,
+    TornCard,
+    purse_crypto,
+)
 from ota.sandbox.element.application import SELECTABLE, Origin
 from ota.sandbox.element.card_os import PACKAGE, TUNION_MODULE
 from ota.sandbox.element.content import Request
 from ota.sandbox.element.factory import ISSUER_DOMAIN, OUR_DOMAIN
-from ota.sandbox.element.keyring import KEY_SET_ROLES
+from ota.sandbox.element.keyring import KEY_SET_ROLES, Keyring, Role
 from ota.sandbox.element.purse import Pending, State
 from ota.sandbox.element.tunion import TUnion
 from ota.sandbox.make_cards import DEFAULT_I, blank_element
-from ota.sandbox.witness import card_key
+from ota.sandbox.simulation.masters import FIRST, SECOND, card_key
 
 _NOT_USED: Final = KeySet(0x30, bytes(16), bytes(range(16)), bytes(range(16)))
 _ISSUED: Final = date(2026, 1, 1)
@@ -52,6 +61,10 @@ class Card:
     number: CardNumber | None = None
     credits: list[Credit] = field(default_factory=list)
     debited_fen: int = 0
+    least_version: int = FIRST
+    """Of its keys: what was given to new cards when it was ordered."""
+    at_desk: bool = False
+    """Whether it lies at the service desk, where nobody else reaches it."""
     readings: list[tuple[str, bytes]] = field(default_factory=list)
     """Answers to INITIALIZE FOR LOAD that somebody kept: terminal number and amount asked, and the 16 bytes."""
 
@@ -73,12 +86,25 @@ class Card:
         return applet.purse.state if applet is not None else State()
 
     @property
+    def keyring(self) -> Keyring | None:
+        """The keys of its purse."""
+        applet = self.applet
+        return applet.purse.keys if applet is not None else None
+
+    @property
     def held_fen(self) -> int:
         """What the card holds and what was spent from it. It began empty."""
         return self.state.balance + self.debited_fen
 
+    def lay_down(self) -> None:
+        """Leave it at the service desk; whatever was under way with it is over."""
+        self.element.reset()
+        self.at_desk = True
+
     def transmit(self, apdu: bytes) -> bytes:
         """Hand a command over and watch what it does; raises TornCard."""
+        if self.at_desk:
+            raise TornCard
         before, applet = self.state, self.applet
         pending = applet.purse.pending if applet is not None else None
         try:
@@ -119,13 +145,29 @@ def make_card(city: City, serial: int, algorithm: Algorithm, seed: str) -> Card:
     return Card(city, element, number)
 
 
-def purchase_key(card: Card) -> bytes:
-    """What the gates know of the card."""
-    return (
-        card_key("purchase", card.element.options.purse_algorithm, card.city.key_path(card.number))
-        if card.number
-        else b""
+def renew(card: Card) -> None:
+    """Give a card the second version of all its keys, as its city does before the platform hears of it."""
+    ring, path = card.keyring, card.city.key_path(_numbered(card))
+    for algorithm in Algorithm:
+        for role in KEY_SET_ROLES:
+            if ring is not None:
+                ring.write(role, algorithm, card_key(SECOND, role.value, algorithm, path), SECOND)
+
+
+def has_keys_of_one_version(card: Card) -> bool:
+    """Whether every key of the card is what its number and the version that it states lead to."""
+    ring, path = card.keyring, card.city.key_path(_numbered(card))
+    return ring is not None and all(
+        ring.by_role(role, algorithm).value == key
+        for algorithm in Algorithm
+        for role, key in _keys(ring.by_role(Role.LOAD, algorithm).version, algorithm, path).items()
     )
+
+
+def purchase_key(card: Card, version: int) -> bytes:
+    """What the gates know of the card: keys of every version that there is."""
+    path = card.city.key_path(_numbered(card))
+    return card_key(version, "purchase", card.element.options.purse_algorithm, path)
 
 
 def _installed(element: Element, city: City, number: CardNumber) -> TUnion:
@@ -152,8 +194,18 @@ def _personalise(applet: TUnion, city: City, number: CardNumber) -> None:
     applet.finish_personalisation()
 
 
+def _numbered(card: Card) -> CardNumber:
+    assert card.number is not None  # noqa: S101  a card that has keys has a number
+    return card.number
+
+
+@cache
+def _keys(version: int, algorithm: Algorithm, path: tuple[bytes, ...]) -> Mapping[Role, bytes]:
+    return {role: card_key(version, role.value, algorithm, path) for role in KEY_SET_ROLES}
+
+
 @cache
 def _key_set(algorithm: Algorithm, path: tuple[bytes, ...]) -> bytes:
     """All keys with their check values, in the clear: this factory needs no channel."""
-    keys = [card_key(role.value, algorithm, path) for role in KEY_SET_ROLES]
+    keys = _keys(FIRST, algorithm, path).values()
     return b"".join(key + purse_crypto.check_value(algorithm, key) for key in keys)

@@ -8,6 +8,7 @@ from random import Random
 from typing import Final
 
 from ota.sandbox.discovery import card_opening
+from ota.sandbox.simulation.bystanders import Serve
 from ota.sandbox.simulation.caller import Caller
 from ota.sandbox.simulation.cards import Card
 from ota.sandbox.simulation.faults import Fault, Luck, Route
@@ -54,6 +55,7 @@ class Errand:
     luck: Luck
     meanwhile: Meanwhile
     rival: Caller
+    serve: Serve
     terminal_number: str | None = None
     intentions: list[Intention] = field(default_factory=list)
     order_id: str | None = None
@@ -126,6 +128,8 @@ class Errand:
         self.order_id = order_id
         phone = Phone(self.caller, self.card, self.luck, self.meanwhile)
         for _ in range(_VISITS):
+            if self.luck.strikes(Fault.STAFF_DECIDES):
+                self.serve(self.card, order_id, self.luck)
             ending = yield from phone.visit(order_id, opened)
             if ending == DONE:
                 return

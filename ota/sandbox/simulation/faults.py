@@ -83,6 +83,12 @@ class Fault(StrEnum):
     EVENT_ANSWER_LOST = "event_answer_lost"
     EVENT_REFUSED = "event_refused"
 
+    # New kinds stand at the end: a seed draws its kinds in this order.
+    CARD_KEY_ROTATED = "card_key_rotated"
+    CARD_KEY_AHEAD = "card_key_ahead"
+    SMALL_BATCHES = "small_batches"
+    STAFF_DECIDES = "staff_decides"
+
 
 _OFTEN: Final = 0.25
 _NOW_AND_THEN: Final = 0.12
@@ -123,6 +129,8 @@ RATES: Final[Mapping[Fault, float]] = dict.fromkeys(Fault, _SOMETIMES) | {
     Fault.REFUND_LOST: _OFTEN,
     Fault.REFUND_ANSWER_LOST: _OFTEN,
     Fault.REFUND_SLOW: _OFTEN,
+    Fault.CARD_KEY_ROTATED: _OFTEN,
+    Fault.SMALL_BATCHES: _OFTEN,
 }
 """How often each kind strikes at one opportunity, before a seed makes everything rarer or more frequent."""
 

@@ -22,9 +22,11 @@ def debit(card: Card, amount_fen: int, now: datetime) -> bool:
         answer = card.transmit(bytes.fromhex("805001020B01") + amount + _TERMINAL + b"\x0f")
         if answer[-2:] != b"\x90\x00":
             return False
-        counter, random = answer[4:6], answer[11:15]
+        counter, version, random = answer[4:6], answer[9], answer[11:15]
         algorithm = card.element.options.purse_algorithm
-        session = purse_crypto.session_key(algorithm, purchase_key(card), random + counter + _SERIAL[2:])
+        session = purse_crypto.session_key(
+            algorithm, purchase_key(card, version), random + counter + _SERIAL[2:]
+        )
         at = bytes.fromhex(now.strftime("%Y%m%d%H%M%S"))
         mac1 = purse_crypto.transaction_mac(algorithm, session, amount + _PURCHASE + _TERMINAL + at)
         paid = card.transmit(bytes.fromhex("805401000F") + _SERIAL + at + mac1 + b"\x08")

@@ -13,28 +13,33 @@ from types import ModuleType
 from typing import Final
 
 from ota import settings as configuration
-from ota import wiring
 from ota.cities.loader import Cities, load_cities
 from ota.core.values import Fen
 from ota.events.service import Posts
 from ota.hsm_adapter.ports import Hsm
 from ota.hsm_adapter.signing import Es256Signer
+from ota.hsm_adapter.software import KeyStore, SoftwareHsm
 from ota.sandbox import credentials
 from ota.sandbox.simulation.caller import Caller
 from ota.sandbox.simulation.database import Database, prepared_database
+from ota.sandbox.simulation.masters import ChangingKeys
 from ota.sandbox.simulation.new_card import FEE_FEN
 from ota.sandbox.simulation.patching import replaced
 from ota.sandbox.simulation.process import Applications, Parts
+from ota.sandbox.simulation.rotation import Rotation, Stage, cities_of_stages
 from ota.sandbox.simulation.schedule import START, VirtualClock
+from ota.sandbox.simulation.service_desk import Staff
 from ota.sandbox.simulation.signer import ReplacedSigner
+from ota.sandbox.simulation.trace import Trace
 from ota.sandbox.simulation.truth import Truth
 from ota.settings import Settings
 from ota.store.caller_file import read_callers
 from ota.topup.refund_port import WalletDesk
-from ota.wiring import features, platform
+from ota.wiring import features
+from ota.wiring.keys import purse_rules
 
 _SECOND_KEY: Final = "second-key"
-_READERS: Final = {platform: ("load_cities",), features: ("load_products", "load_security_domains")}
+_READERS: Final = {features: ("load_products", "load_security_domains")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +48,35 @@ class Installation:
 
     settings: Settings
     database: Database
+    keys: ChangingKeys
     hsm: Hsm
     applications: Applications
     cities: Cities
+    stages: dict[Stage, Cities]
     terminals: Sequence[tuple[str, str]]
     """Callers that are terminals, and their numbers."""
     remembered: Mapping[ModuleType, Mapping[str, Callable[..., object]]]
     """Readers of configuration files that read each file once, by the module that calls them."""
 
-    def parts(self, clock: VirtualClock, desk: WalletDesk, posts: Posts) -> Parts:
+    def rotation(self, truth: Truth, trace: Trace) -> Rotation:
+        """The card keys of one run, of which none is replaced yet."""
+        self.keys.begin()
+        return Rotation(self.keys, self.stages, truth, trace)
+
+    def parts(self, clock: VirtualClock, desk: WalletDesk, posts: Posts, rotation: Rotation) -> Parts:
         """What the processes of one run are built from, over a fresh database."""
         folders = self.settings.data, self.settings.data / _SECOND_KEY
         signer = ReplacedSigner([Es256Signer.open(folder, clock) for folder in folders])
         engine = self.database.fresh()
-        return Parts(self.settings, engine, clock, signer, self.hsm, desk, posts, self.applications)
+        return Parts(self.settings, engine, clock, signer, self.hsm, desk, posts, self.applications, rotation)
+
+    def people(self, clock: VirtualClock, truth: Truth) -> tuple[Staff, Staff]:
+        """Who decides at the service desk."""
+        clerk, supervisor = (
+            Staff(each, self.settings.tokens.audience, clock, truth)
+            for each in (credentials.clerk(), credentials.supervisor())
+        )
+        return clerk, supervisor
 
     def callers(self, clock: VirtualClock, truth: Truth) -> dict[str, Caller]:
         """Every wallet and terminal, by name."""
@@ -97,13 +117,15 @@ def installed(database_url: str = "") -> Iterator[Installation]:
             for module, names in _READERS.items()
         }
         cities = with_fees(load_cities(settings.config / "cities"))
-        remembered[platform]["load_cities"] = lambda _folder: cities
+        keys = ChangingKeys(KeyStore(settings.data, environment=settings.environment))
         yield Installation(
             settings,
             database,
-            wiring.open_hsm(settings),
+            keys,
+            SoftwareHsm(keys, rules=purse_rules(settings)),
             Applications(),
             cities,
+            cities_of_stages(cities),
             terminals,
             remembered,
         )

@@ -11,9 +11,10 @@ from ota.issuance.states import FINAL, IssuanceState
 from ota.registry.models import card_number
 from ota.registry.states import NumberState
 from ota.sandbox.element.files import BinaryFile
+from ota.sandbox.element.keyring import Role
 from ota.sandbox.element.tunion import INFORMATION
 from ota.sandbox.face import card_number as number_in
-from ota.sandbox.simulation.cards import Card
+from ota.sandbox.simulation.cards import Card, has_keys_of_one_version
 from ota.sandbox.simulation.truth import Truth, Violated
 
 
@@ -57,6 +58,18 @@ def check(truth: Truth, engine: sa.Engine) -> None:
         shown = [_number_on(card) for card in truth.cards if card.element.se_id == order.se_id]
         if shown != [order.card_no]:
             raise Violated("an active card is on its element", f"{order.id} is not on {order.se_id}")
+    for card in truth.cards:
+        if any(card.element.se_id == order.se_id for order in active):
+            _check_keys(card)
+
+
+def _check_keys(card: Card) -> None:
+    """All keys of an active card are of one version, and not of an older one than every process gave out by then."""
+    if not has_keys_of_one_version(card):
+        raise Violated("a card has its keys from one version", f"card …{card.digits[-4:]} has others")
+    version = card.keyring.by_role(Role.LOAD).version if card.keyring is not None else 0
+    if version < card.least_version:
+        raise Violated("new cards get new keys", f"card …{card.digits[-4:]} has keys of version {version}")
 
 
 def _number_on(card: Card) -> str:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
-from ota.sandbox.simulation.mutations import loads, payments, sessions
+from ota.sandbox.simulation.mutations import decisions, keys, loads, payments, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,10 @@ _ALL: Final = (
     ),
     Mutant("replay-store-off", "a proof may be used again", sessions.replay_store_off),
     Mutant("seq-unchecked", "a report answers whatever batch is waiting", sessions.seq_unchecked),
+    Mutant("key-version-ignored", "the newest key is the key of every card", keys.stated_version_ignored),
+    Mutant("key-state-unasked", "the HSM says in time that a key is verify-only", keys.bar_unasked),
+    Mutant("one-person-decides", "who proposes a decision may approve it", decisions.one_person),
+    Mutant("decision-of-any-attempt", "a decision is about whatever attempt is open", decisions.any_attempt),
 )
 
 MUTANTS: Final[Mapping[str, Mutant]] = {mutant.name: mutant for mutant in _ALL}

@@ -28,6 +28,7 @@ _LONGEST_PAUSE_S: Final = 300.0
 _LATEST_S: Final = 3.0
 FEE_FEN: Final = 1_500
 """What every city asks for a card while a simulation runs."""
+_LITTLE: Final = {"max_batch": 16, "max_apdu": 128}
 _ENDED: Final = ("active", "abandoned")
 
 
@@ -41,6 +42,8 @@ class NewCard:
     luck: Luck
     meanwhile: Meanwhile
     begin: Begin
+    takes_little: bool = False
+    """Whether the phone takes few and short commands at once."""
     intentions: list[Intention] = field(default_factory=list)
     order_id: str | None = None
     first_load_id: str | None = None
@@ -48,6 +51,7 @@ class NewCard:
     def run(self) -> Steps[None]:
         """Order, pay, and try a few times."""
         yield Pause(self.plan.start_s)
+        self.card.least_version = self.caller.truth.issued_version
         intention = self._order()
         self.intentions.append(intention)
         reply = yield from intention.pursue(self.caller, self.luck)
@@ -120,4 +124,5 @@ class NewCard:
     def _describe(self) -> Json:
         """What the phone finds out about its element before it opens a session."""
         self.card.element.reset()
-        return discover(Reader(ElementTransport(self.card.element))).opening()
+        opening = discover(Reader(ElementTransport(self.card.element))).opening()
+        return {**opening, "caps": opening["caps"] | _LITTLE} if self.takes_little else opening

@@ -19,6 +19,7 @@ from ota.sandbox.simulation.schedule import Pause, Steps
 from ota.sandbox.simulation.truth import Violated
 
 _OVER: Final = (401, 403, 404, 409)
+_FORGED: Final = "mac1_wrong"
 DONE: Final = "done"
 
 
@@ -131,6 +132,8 @@ class Phone:
                     raise Violated("seq is strictly one more", f"{session.id} took seq {lie['seq']}")
                 return reply
         reply = yield from self._send(session, lies.true_report(batch, told))
+        if reply is not None and reply.code == _FORGED:
+            raise Violated("the MAC1 of a card holds", f"{session.id} refused what a card said")
         if reply is not None and reply.ok and self._lies and self._luck.strikes(Fault.OTHER_REPORT):
             yield from self._contradict(session, batch, told)
         return reply

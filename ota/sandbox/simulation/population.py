@@ -10,9 +10,9 @@ from typing import Final
 from ota.cities.loader import Cities
 from ota.cities.profile import City
 from ota.sandbox.element import Algorithm
-from ota.sandbox.simulation.bystanders import Begin, Bystanders
+from ota.sandbox.simulation.bystanders import Begin, Bystanders, Serve
 from ota.sandbox.simulation.caller import Caller
-from ota.sandbox.simulation.cards import Card, blank_card, leave_behind, make_card
+from ota.sandbox.simulation.cards import Card, blank_card, leave_behind, make_card, renew
 from ota.sandbox.simulation.errands import Errand, Plan
 from ota.sandbox.simulation.faults import Dice, Fault, Luck, Route
 from ota.sandbox.simulation.new_card import NewCard
@@ -41,6 +41,7 @@ class Population:
     terminals: Sequence[tuple[str, str]]
     cities: Cities
     begin: Begin
+    serve: Serve
 
     def settle_in(self) -> list[AnyErrand]:
         """Fill the world; the customers in the order of their numbers."""
@@ -64,6 +65,8 @@ class Population:
         terminal, terminal_number = luck.choice.choice(self.terminals)
         if plan.route is Route.NEW_CARD:
             return self._new_card(plan, luck, self.callers[wallet])
+        if luck.strikes(Fault.CARD_KEY_AHEAD):
+            renew(card)
         at_terminal = plan.route is Route.TERMINAL
         caller = self.callers[terminal if at_terminal else wallet]
         around = self._around(caller)
@@ -74,6 +77,7 @@ class Population:
             luck=luck,
             meanwhile=around,
             rival=self.callers[rival],
+            serve=self.serve,
             terminal_number=terminal_number if at_terminal else None,
         )
         around.order_of = lambda: errand.order_id
@@ -87,7 +91,8 @@ class Population:
         if luck.strikes(Fault.LEFT_BEHIND):
             leave_behind(card, city.number(_STRANGE + plan.number), finished=luck.choice.random() < 0.5)
         self.truth.cards.append(card)
-        return NewCard(plan, card, caller, luck, self._around(caller), self.begin)
+        takes_little = luck.strikes(Fault.SMALL_BATCHES)
+        return NewCard(plan, card, caller, luck, self._around(caller), self.begin, takes_little=takes_little)
 
     def _around(self, caller: Caller) -> Bystanders:
         terminals = [(self.callers[name], digits) for name, digits in self.terminals]

@@ -23,6 +23,7 @@ from ota.hsm_adapter.ports import Hsm
 from ota.sandbox.simulation.boundary import GuardedHsm, GuardedStore, Killed, Moments, Others
 from ota.sandbox.simulation.faults import Luck
 from ota.sandbox.simulation.patching import replaced
+from ota.sandbox.simulation.rotation import Rotation
 from ota.sandbox.simulation.signer import ReplacedSigner
 from ota.settings import Settings
 from ota.topup.refund_port import WalletDesk
@@ -107,6 +108,7 @@ class Parts:
     desk: WalletDesk
     posts: Posts
     applications: Applications
+    rotation: Rotation
     authorised: dict[Mac4, Load] = field(default_factory=dict)
 
 
@@ -126,7 +128,9 @@ class Process:
         parts = self._parts
         store = GuardedStore(parts.engine, self.moments)
         hsm = GuardedHsm(parts.hsm, self.moments, parts.authorised)
-        with replaced(platform, open_store=lambda _settings: store):
+        self.stage, cities = parts.rotation.stage, parts.rotation.cities
+        found = replaced(platform, open_store=lambda _settings: store, load_cities=lambda _folder: cities)
+        with found:
             self.built = wiring.build(
                 parts.settings,
                 clock=parts.clock,

@@ -73,6 +73,7 @@ def check(truth: Truth, seen: Books) -> None:
     _one_credit_per_order(truth, seen)
     _every_credit_is_known(truth, seen)
     _every_proven_load_is_on_a_card(truth, seen)
+    _every_key_is_known(truth, seen)
 
 
 def _one_live_attempt(seen: Books) -> None:
@@ -102,6 +103,16 @@ def _every_credit_is_known(truth: Truth, seen: Books) -> None:
                 raise Violated(
                     "not loaded is proven", f"{attempt.order_id} is on the card and counts as dead"
                 )
+
+
+def _every_key_is_known(truth: Truth, seen: Books) -> None:
+    """A card whose key nobody knows yet moves nothing."""
+    for attempt in seen.attempts:
+        if not 1 <= attempt.key_version <= truth.known_version:
+            raise Violated(
+                "an unknown key moves nothing",
+                f"{attempt.order_id} is tried by version {attempt.key_version}",
+            )
 
 
 def _every_proven_load_is_on_a_card(truth: Truth, seen: Books) -> None:

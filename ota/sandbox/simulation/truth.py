@@ -38,6 +38,10 @@ class Truth:
 
     cards: list[Card] = field(default_factory=list)
     trades: dict[str, Trade] = field(default_factory=dict)
+    known_version: int = 1
+    """The newest version of card keys that the platform knows."""
+    issued_version: int = 1
+    """The version of card keys that every process gives to new cards."""
     answers: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """The answer that each report got, by session and digest of the report."""
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))

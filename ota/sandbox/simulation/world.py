@@ -10,6 +10,7 @@ from typing import Final
 
 from ota.sandbox.simulation import books, promises
 from ota.sandbox.simulation.calm import Calm
+from ota.sandbox.simulation.cards import Card
 from ota.sandbox.simulation.event_desk import EventDesk
 from ota.sandbox.simulation.faults import Dice, Fault, Luck, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
@@ -18,6 +19,7 @@ from ota.sandbox.simulation.process import Process
 from ota.sandbox.simulation.promises import AnswerWatch
 from ota.sandbox.simulation.refund_desk import RefundDesk
 from ota.sandbox.simulation.schedule import Pause, Schedule, Steps, VirtualClock
+from ota.sandbox.simulation.service_desk import ServiceDesk
 from ota.sandbox.simulation.trace import Trace
 from ota.sandbox.simulation.truth import Truth, Violated
 from ota.sandbox.simulation.verdict import Verdict, judge
@@ -69,7 +71,8 @@ class World:
         self.schedule = Schedule(self.clock)
         desk = RefundDesk(self.truth, self.trace, self.dice.luck("refund desk"))
         self.events = EventDesk(self.trace, self.dice.luck("event desk"), self._card_of)
-        self.parts = installation.parts(self.clock, desk, self.events)
+        self.rotation = installation.rotation(self.truth, self.trace)
+        self.parts = installation.parts(self.clock, desk, self.events, self.rotation)
         watch = AnswerWatch(self.truth, self.parts.engine, self.parts.authorised)
         self.wire = Wire(self.schedule, self.trace, watch)
         self.schedule.carry_by(self.wire.carry)
@@ -78,6 +81,8 @@ class World:
         ]
         self.wire.processes = self.processes
         self.callers = installation.callers(self.clock, self.truth)
+        people = installation.people(self.clock, self.truth)
+        self.service = ServiceDesk(people, self.trace, self._begin, self.parts.engine)
         population = Population(
             self.dice,
             self.truth,
@@ -86,6 +91,7 @@ class World:
             installation.terminals,
             installation.cities,
             self._begin,
+            self.service.serve,
         )
         self.errands = population.settle_in()
         self._at_work = 0
@@ -180,6 +186,8 @@ class World:
             if luck.strikes(Fault.CLOCK_JUMP):
                 self.clock.skew_s = luck.choice.choice(_SKEWS_S)
                 self.trace.note("operator", f"the platform's clock is off by {self.clock.skew_s:.0f} s")
+            if luck.strikes(Fault.CARD_KEY_ROTATED):
+                self.schedule.start(0.0, self.rotation.steps(self.processes, self.dice.luck("key change")))
             yield Pause(luck.choice.uniform(60, 400))
 
     # Calm ----------------------------------------------------------------------------------------------------------
@@ -189,10 +197,11 @@ class World:
         self.dice.calm = True
         self.clock.skew_s = 0.0
         self.trace.note("world", "all is calm")
+        self.rotation.finish()
         for process in self.processes:
             process.start()
         name, number = self._installation.terminals[0]
-        calm = Calm(self.truth, self.dice, self.parts.engine, (self.callers[name], number))
+        calm = Calm(self.truth, self.dice, self.parts.engine, (self.callers[name], number), self._give_back)
         for contacts in calm.contacts(self.errands):
             self._finish(contacts)
         self._finish(
@@ -204,6 +213,9 @@ class World:
         for steps in everybody:
             self._begin(steps)
         self._run_until_idle()
+
+    def _give_back(self, card: Card, luck: Luck) -> Steps[None]:
+        yield from self.service.give_back(card, self.callers, luck)
 
     def _card_of(self, event_id: str) -> str:
         return books.card_of(self.parts.engine, event_id)

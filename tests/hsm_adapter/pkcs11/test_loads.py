@@ -209,6 +209,8 @@ def test_only_an_active_key_makes_something_new(place: TokenPlace, state: KeySta
 
     with pytest.raises(KeyNotUsable, match=state):
         hsm.authorise_load(card_key(KeyRole.LOAD), load)
+    with pytest.raises(KeyNotUsable, match=state):
+        hsm.require_authorising(card_key(KeyRole.LOAD))
     if checks:
         hsm.check_mac1(card_key(KeyRole.LOAD), load)
         hsm.verify_tac(card_key(KeyRole.TAC), load, expected_tac(TDES, load))

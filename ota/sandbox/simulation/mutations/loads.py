@@ -32,7 +32,7 @@ def balance_comparison() -> Iterator[None]:
     real = Loads._decide  # noqa: SLF001  a mutant reaches inside
 
     def by_balance(
-        self: Loads, tx: Connection, order: TopupOrder, challenge: Challenge, load: Load, *, proven: bool
+        self: Loads, tx: Connection, order: TopupOrder, challenge: Challenge, load: Load, **more: Any
     ) -> Decided:
         live = attempts.live(tx, order.card)
 
@@ -43,7 +43,7 @@ def balance_comparison() -> Iterator[None]:
             return Verdict.LOADED if load.answer.balance.amount >= grown else Verdict.NOT_LOADED
 
         with replaced(loads_module, decide=compare):
-            return real(self, tx, order, challenge, load, proven=proven)
+            return real(self, tx, order, challenge, load, **more)
 
     with replaced(Loads, _decide=by_balance):
         yield
