@@ -31,7 +31,7 @@ def check_config(*, as_json: bool, **installation: Any) -> None:
         for found in findings:
             click.echo(str(found), err=True)
         click.echo(
-            f"{settings.config}: {len(findings)} mistakes" if findings else f"{settings.config}: all is well"
+            f"{settings.config}: mistakes: {len(findings)}" if findings else f"{settings.config}: all is well"
         )
     if findings:
         raise click.exceptions.Exit(1)

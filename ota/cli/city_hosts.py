@@ -33,7 +33,7 @@ def city_hosts(*, as_json: bool, **installation: Any) -> None:
         return
     for each in told:
         click.echo("\n".join(f"{name:14}{value}" for name, value in each.items()) + "\n")
-    click.echo(f"{len(told)} cities with a host")
+    click.echo(f"cities with a host: {len(told)}")
 
 
 def _told(city: City, neighbour: Neighbour) -> dict[str, object]:

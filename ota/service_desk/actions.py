@@ -19,7 +19,7 @@ from ota.registry import cards
 from ota.registry.cards import Card
 from ota.registry.states import CARD, CardEvent
 from ota.service_desk.states import Action
-from ota.topup import orders, payments, refund_rows, refunds, write_offs
+from ota.topup import attempts, orders, payments, refund_rows, refunds, write_offs
 from ota.topup.orders import TopupOrder
 from ota.topup.states import REFUND, TOPUP, RefundEvent, RefundState, TopupEvent, TopupState
 
@@ -31,14 +31,16 @@ Decision = Mapping[str, object]
 class Conduct:
     """Whose city an action concerns; how it is checked when it is proposed and done when it is approved.
 
-    These two raise what stands against it; nobody is told that about a city that is not theirs. ``about`` is the attempt
-    that the people looked at, None where an action is about no attempt: it goes with the proposal.
+    The first two raise what stands against it; nobody is told that about a city that is not theirs. ``about`` is the
+    attempt that the people looked at, None where an action is about no attempt: it goes with the proposal.
+    ``needs_proof``: whether what the card said is not enough for it.
     """
 
     city_of: Callable[[Connection, str], CityCode]
     check: Callable[[Connection, str], None]
     carry_out: Callable[[Connection, str, Decision, str, datetime], object]
     about: Callable[[Connection, str], str | None] = lambda _tx, _subject: None
+    needs_proof: Callable[[Connection, str], bool] = lambda _tx, _subject: False
 
 
 def _city_of_order(tx: Connection, order_id: str) -> CityCode:
@@ -156,7 +158,9 @@ CONDUCT: Final[Mapping[Action, Conduct]] = {
     Action.REFUND: Conduct(_city_of_order, _check_refund, _refund, _attempt_of_order),
     Action.WRITE_OFF: Conduct(_city_of_order, _check_write_off, _write_off, _attempt_of_order),
     Action.CONFIRM_LOAD: Conduct(_city_of_order, _check_confirm, _confirm, _attempt_of_order),
-    Action.REVERSE_CONFIRMATION: Conduct(_city_of_order, _check_reverse, _reverse),
+    Action.REVERSE_CONFIRMATION: Conduct(
+        _city_of_order, _check_reverse, _reverse, needs_proof=attempts.rests_on_replayable_proof
+    ),
     Action.REFUND_AGAIN: Conduct(_city_of_refund, _check_again, _again, _attempt_of_refund),
     Action.REFUND_BY_HAND: Conduct(_city_of_refund, _check_by_hand, _by_hand, _attempt_of_refund),
     Action.ABANDON_ISSUANCE: Conduct(_city_of_issuance, _check_abandon, _abandon),

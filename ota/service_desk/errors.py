@@ -11,6 +11,17 @@ class SecondPersonNeeded(NotAllowed):
     chinese = "提议人不能复核, 须由第二人批准。"
 
 
+class ProofNeeded(Conflict):
+    """What the card said may be an answer of before: the people who decide must have looked for themselves."""
+
+    code = "proof_needed"
+    english = (
+        "In this city a card's answers can be collected beforehand, so the counter that denies this load may be an old "
+        "one. Read the card, and name in `proof` how it was seen that the money is not on it."
+    )
+    chinese = "该城市卡片的应答可被预先收集, 否定本次充值的交易序号可能来自旧应答。请实际读卡, 并在 proof 中说明如何确认款项不在卡上。"
+
+
 class DecisionOpen(Conflict):
     """Another proposal about the same thing waits for its second person."""
 

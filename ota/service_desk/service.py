@@ -14,9 +14,14 @@ from ota.core.ids import new_id
 from ota.core.principal import Principal
 from ota.core.values import CardNumber, CityCode
 from ota.service_desk.actions import CONDUCT
-from ota.service_desk.errors import DecisionOpen, DecisionSettled, SecondPersonNeeded
+from ota.service_desk.errors import (
+    DecisionOpen,
+    DecisionSettled,
+    ProofNeeded,
+    SecondPersonNeeded,
+)
 from ota.service_desk.models import approval
-from ota.service_desk.states import PROVEN, Action, Outcome
+from ota.service_desk.states import MAY_BE_PROVEN, PROVEN, Action, Outcome
 from ota.store import audit
 from ota.store.audit import Entry
 from ota.store.inserts import insert_or_skip
@@ -34,9 +39,10 @@ class Proposal:
 
     def __post_init__(self) -> None:
         """What rests on something that was seen names the proof, and nothing else does: raises InvalidValue."""
-        if ("proof" in self.data) != (self.action in PROVEN):
+        if self.action not in MAY_BE_PROVEN and ("proof" in self.data) != (self.action in PROVEN):
             raise InvalidValue(
-                "proof", "one with refund_by_hand and confirm_load, and none with anything else"
+                "proof",
+                "one with refund_by_hand and confirm_load, and with nothing else that has no need of it",
             )
 
 
@@ -71,7 +77,7 @@ class Decisions:
     def propose(self, caller: Principal, proposal: Proposal) -> Decision:
         """Put a decision before a second person; nothing is done yet.
 
-        Raises NotFound, NotInThisState when it is not possible as things stand, DecisionOpen.
+        Raises NotFound, NotInThisState when it is not possible as things stand, ProofNeeded, DecisionOpen.
         """
         now = self._clock.now()
         with self._store.begin() as tx:
@@ -79,6 +85,7 @@ class Decisions:
             city = conduct.city_of(tx, proposal.subject_id)
             decision = _mine(Decision(new_id("dec"), proposal, city, caller.id, now), caller)
             conduct.check(tx, proposal.subject_id)
+            _require_proof(tx, proposal)
             decision = replace(decision, proposal=_looked_at(tx, proposal))
             if not _insert(tx, decision):
                 raise DecisionOpen
@@ -98,6 +105,7 @@ class Decisions:
             settled = _settle(tx, decision, caller, Outcome.APPROVED, now)
             stand = {"decision": decision.id, "maker": decision.maker, "checker": caller.id}
             proposal = decision.proposal
+            _require_proof(tx, proposal)
             if (attempt := proposal.data.get("attempt")) is not None:
                 stand["attempt"] = attempt
             CONDUCT[proposal.action].carry_out(tx, proposal.subject_id, stand, caller.id, now)
@@ -139,6 +147,11 @@ def _looked_at(tx: Connection, proposal: Proposal) -> Proposal:
     """The proposal with the attempt that it is about, where it is about one: a later one is not decided by it."""
     attempt = CONDUCT[proposal.action].about(tx, proposal.subject_id)
     return proposal if attempt is None else replace(proposal, data={**proposal.data, "attempt": attempt})
+
+
+def _require_proof(tx: Connection, proposal: Proposal) -> None:
+    if "proof" not in proposal.data and CONDUCT[proposal.action].needs_proof(tx, proposal.subject_id):
+        raise ProofNeeded
 
 
 def _insert(tx: Connection, new: Decision) -> bool:

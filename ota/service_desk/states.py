@@ -35,6 +35,10 @@ PROVEN = frozenset({Action.REFUND_BY_HAND, Action.CONFIRM_LOAD})
 """Actions that need a proof: where the customer has the money, and how that was seen."""
 
 
+MAY_BE_PROVEN = frozenset({Action.REVERSE_CONFIRMATION})
+"""Actions that need a proof only where the card's word is not enough."""
+
+
 class Outcome(StrEnum):
     """How a second person answered."""
 

@@ -222,8 +222,9 @@ class Loads:
                 proven=proven,
             )
         )
-        if live is not None and verdict is Verdict.NOT_LOADED and rules.is_replayable:
-            attempts.note(tx, live.order_id, live.id, attempts.REPLAYABLE, {"counter": counter}, now)
+        denied = _denied(tx, order, live, verdict, counter)
+        if denied is not None and rules.is_replayable:
+            attempts.note(tx, denied.order_id, denied.id, attempts.REPLAYABLE, {"counter": counter}, now)
         settle = SETTLE[verdict]
         stop = settle(tx, known, live, order, counter, now)
         if stop is not None:
@@ -285,6 +286,15 @@ def _own_challenge(tx: Connection, order_id: str, nonce: str) -> Challenge:
     if challenge is None or challenge.order_id != order_id:
         raise ChallengeSuperseded
     return challenge
+
+
+def _denied(
+    tx: Connection, order: TopupOrder, live: Attempt | None, verdict: Verdict, counter: int
+) -> Attempt | None:
+    """The attempt that this counter says never arrived: the live one, or one that is booked as loaded."""
+    if verdict is Verdict.NOT_LOADED:
+        return live
+    return attempts.loaded_at(tx, order.card, counter) if verdict is Verdict.FREE else None
 
 
 def _repetition(tx: Connection, nonce: str, answer: LoadAnswer) -> Attempt | Arrived | None:

@@ -78,6 +78,7 @@ def test_every_mistake_is_listed(tmp_path: Path) -> None:
 
     assert (told.exit_code, listed.exit_code) == (1, 1)
     assert "foshan.toml: city.live: expected true or false" in told.output
+    assert told.output.endswith("mistakes: 1\n")
     (finding,) = json.loads(listed.output)
     assert finding["key"] == "city.live"
 

@@ -21,7 +21,7 @@ def test_the_command_tells_a_city_our_public_key(tmp_path: Path) -> None:
     plain = CliRunner().invoke(main, options)
     told = json.loads(CliRunner().invoke(main, [*options, "--json"]).stdout)
 
-    assert plain.output.endswith("2 cities with a host\n")
+    assert plain.output.endswith("cities with a host: 2\n")
     assert [each["answers for"] for each in told] == ["nothing; it asks us", "its own cards"]
     point = MessageKey.open(tmp_path / "data", PLATFORM_KEY).public.point
     assert (told[0]["our key"], (told[0]["x"], told[0]["y"])) == (PLATFORM_KEY, point)
@@ -31,4 +31,4 @@ def test_the_command_tells_a_city_our_public_key(tmp_path: Path) -> None:
 def test_a_city_without_a_host_is_not_listed(tmp_path: Path) -> None:
     told = CliRunner().invoke(main, ["city-hosts", "--data", str(tmp_path)])
 
-    assert told.output == "0 cities with a host\n"
+    assert told.output == "cities with a host: 0\n"

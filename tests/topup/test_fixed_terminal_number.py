@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from ota.sandbox.element.card_os import Element
+from ota.service_desk.states import Action
 from tests.books import checked
 from tests.elements import balance, blank
 from tests.phone import Reply
 from tests.platform import MakePlatform, Platform, problem
+from tests.service_desk.test_decisions import Desk
 
 FIXED = 'terminal_number = "fixed"\nfixed_number = "123456789012"'
 PROBES = range(1, 102)
@@ -20,11 +24,11 @@ def fixed(make_platform: MakePlatform) -> Platform:
     return make_platform({"cities/guangzhou.toml": [('terminal_number = "nonce"', FIXED)]})
 
 
-def lying(element: Element, opening: list[dict[str, str]]) -> Reply:
-    """A phone whose card was asked for every probe beforehand, and that answers from what it said then."""
+def lying(element: Element, opening: list[dict[str, str]], amounts: Iterable[int] = PROBES) -> Reply:
+    """A phone whose card was asked for every amount beforehand, and that answers from what it said then."""
     select, initialise = (bytes.fromhex(opening[at]["apdu"]) for at in (0, -1))
     element.transmit(select)
-    commands = [initialise[:6] + amount.to_bytes(4, "big") + initialise[10:] for amount in PROBES]
+    commands = [initialise[:6] + amount.to_bytes(4, "big") + initialise[10:] for amount in amounts]
     collected = {command: element.transmit(command) for command in commands}
 
     def reply(command: bytes) -> bytes:
@@ -85,3 +89,49 @@ def test_two_people_give_back_what_only_a_card_could_prove(fixed: Platform) -> N
     assert problem(alone) == (409, "refund_needs_two_people")
     assert approved.status_code == 200
     assert fixed.topup_state(order_id) == "refunding"
+
+
+def denied_by_an_old_answer(desk: Desk) -> str:
+    """A load in the purse that two people confirmed, and that its owner then denies with an answer kept from before."""
+    platform, element = desk.platform, desk.element
+    desk.card_no = platform.issue(element)
+    order_id = str(platform.order_topup(desk.card_no)["order_id"])
+    contact = platform.open(order_id, element)
+    thief = lying(element, contact.batch["commands"], [3000])
+    contact.step()
+    contact.run()  # the card is loaded; nobody hears of it
+    platform.clock.advance(minutes=3)
+    platform.built.runner.run_due()
+    desk.decided(Action.CONFIRM_LOAD, order_id, proof="read at the counter")
+    other = platform.order_topup(desk.card_no, 3000)
+    ending = platform.open(str(other["order_id"]), element, reply=thief).finish()
+    assert ending["problem"]["code"] == "card_frozen"
+    return order_id
+
+
+def test_a_confirmation_is_not_taken_back_for_an_answer_that_may_be_old(fixed: Platform) -> None:
+    desk = Desk(fixed)
+    order_id = denied_by_an_old_answer(desk)
+
+    refused = desk.propose(Action.REVERSE_CONFIRMATION, order_id)
+
+    assert balance(desk.element) == 5000
+    assert problem(refused) == (409, "proof_needed")
+    assert fixed.rows("SELECT id FROM approval WHERE action = 'reverse_confirmation'") == []
+
+
+def test_with_a_proof_of_their_own_two_people_take_it_back_and_its_money_waits_for_two_people(
+    fixed: Platform,
+) -> None:
+    desk = Desk(fixed)
+    order_id = denied_by_an_old_answer(desk)
+
+    desk.decided(Action.REVERSE_CONFIRMATION, order_id, proof="journal read at the counter: no such line")
+    alone = fixed.post(f"/v1/topups/{order_id}/refund")
+    fixed.clock.advance(weeks=5)
+    fixed.built.runner.sweep()
+
+    assert fixed.topup_state(order_id) == "paid"
+    assert problem(alone) == (409, "refund_needs_two_people")
+    assert fixed.rows("SELECT id FROM refund WHERE order_id = :o", o=order_id) == []
+    assert not checked(fixed).differences

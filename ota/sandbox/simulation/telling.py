@@ -14,6 +14,7 @@ from ota.sandbox.simulation.mutants import MUTANTS
 from ota.sandbox.simulation.world import Outcome
 
 _TOLD_FAILURES = 5
+_LINES, _LEAST_BETWEEN_LINES, _MOST_BETWEEN_LINES = 20, 10, 100
 
 
 def list_mutants(*, as_json: bool) -> None:
@@ -26,9 +27,12 @@ def list_mutants(*, as_json: bool) -> None:
 
 
 def run_with_progress(campaign: Campaign, jobs: int) -> Total:
-    """Run a campaign under a progress bar on standard error."""
+    """Run a campaign under a progress bar on standard error, or with a plain line now and then where nobody sees bars."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return simulate(campaign, jobs, _Lines(campaign.seeds).tell)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("seeds", total=campaign.seeds)
 
         def tell(outcome: Outcome) -> None:
@@ -37,6 +41,25 @@ def run_with_progress(campaign: Campaign, jobs: int) -> Total:
                 progress.update(task, description=f"seed {outcome.scenario.seed} [red]breaks a promise[/]")
 
         return simulate(campaign, jobs, tell)
+
+
+class _Lines:
+    """Says how far a campaign is, so that a log of hours shows it: every so many seeds, at the end, and at each failure."""
+
+    def __init__(self, seeds: int) -> None:
+        self._seeds = seeds
+        self._every = min(_MOST_BETWEEN_LINES, max(_LEAST_BETWEEN_LINES, seeds // _LINES))
+        self._done = self._faults = self._failures = 0
+
+    def tell(self, outcome: Outcome) -> None:
+        """Count one run, and say so if it is time."""
+        self._done += 1
+        self._faults += len(outcome.struck)
+        self._failures += not outcome.ok
+        if not outcome.ok or self._done % self._every == 0 or self._done == self._seeds:
+            broken = "" if outcome.ok else f"; seed {outcome.scenario.seed} breaks a promise"
+            told = f"seeds done: {self._done} of {self._seeds}, faults: {self._faults}, failures: {self._failures}"
+            click.echo(f"{told}{broken}", err=True)
 
 
 def tell_result(campaign: Campaign, total: Total) -> None:
