@@ -207,7 +207,7 @@ class CityHost:
         init = asked["init"]
         counter = init["online_atc"].to_bytes(2, "big")
         algorithm = _ALGORITHMS[init["algorithm"]]
-        key = card_key("load", algorithm, self._factors(asked))
+        key = self._key("load", algorithm, asked)
         session = purse.session_key(algorithm, key, bytes.fromhex(init["random"]) + counter + b"\x80\x00")
         balance = init["balance"].to_bytes(4, "big")
         mac1 = purse.transaction_mac(algorithm, session, balance + _terms(asked))
@@ -223,10 +223,13 @@ class CityHost:
     def _tac(self, asked: Json) -> str:
         init = asked["init"]
         algorithm = _ALGORITHMS[init["algorithm"]]
-        key = purse.tac_key(algorithm, card_key("tac", algorithm, self._factors(asked)), sm4_xor=False)
+        key = purse.tac_key(algorithm, self._key("tac", algorithm, asked), sm4_xor=False)
         after = (init["balance"] + asked["amount_fen"]).to_bytes(4, "big")
         data = after + init["online_atc"].to_bytes(2, "big") + _terms(asked)
         return purse.transaction_mac(algorithm, key, data + bytes.fromhex(asked["host_time"])).hex().upper()
+
+    def _key(self, role: str, algorithm: Algorithm, asked: Json) -> bytes:
+        return card_key(role, algorithm, self._factors(asked))
 
     def _factors(self, asked: Json) -> tuple[bytes, bytes]:
         return self._issuer_id, bytes.fromhex(asked["card_no"][-16:])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from ota.sandbox.simulation.faults import Fault, Route, Strike
+from ota.sandbox.simulation.faults import HOST_FAULTS, Fault, Route, Strike
 
 CUSTOMER: Final = "order 1"
 
@@ -141,6 +141,15 @@ BACKSTAGE: Final[Mapping[str, Mapping[Fault, int]]] = {
     "event desk": _each(((Fault.EVENT_LOST, Fault.EVENT_REFUSED, Fault.EVENT_ANSWER_LOST), 1)),
     "operator": _each(((Fault.DEPLOY, Fault.KEY_ROTATED, Fault.CLOCK_JUMP, Fault.CARD_KEY_ROTATED), 4)),
 }
+
+
+AT_A_CITY_HOST: Final = _each((HOST_FAULTS, 3))
+"""MAC1 is checked, the load authorised, its TAC confirmed."""
+
+
+def every_edge_of_a_city_host() -> Iterator[Strike]:
+    """Every single fault of every message to a self-issuing city's host."""
+    yield from _strikes("city host", AT_A_CITY_HOST)
 
 
 def every_edge() -> Iterator[tuple[Route, Strike]]:

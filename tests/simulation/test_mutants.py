@@ -36,6 +36,7 @@ PROVOKED_BY: Final[Mapping[str, frozenset[Fault]]] = {
     "seq-unchecked": frozenset({Fault.WRONG_SEQ}),
     "key-version-ignored": frozenset({Fault.CARD_KEY_ROTATED}),
     "key-state-unasked": frozenset({Fault.CARD_KEY_ROTATED}),
+    "city-host-untold": frozenset({Fault.CITY_HOST_DOWN, Fault.CITY_HOST_LATE}),
     "one-person-decides": frozenset({Fault.STAFF_DECIDES, Fault.PHONE_FORGETS}),
     "decision-of-any-attempt": frozenset(
         {Fault.STAFF_DECIDES, Fault.PHONE_FORGETS, Fault.TORN_BEFORE_WRITE, Fault.TORN_AFTER_WRITE}

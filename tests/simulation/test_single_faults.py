@@ -10,16 +10,19 @@ from ota.sandbox.simulation.faults import Fault, Route, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
 from ota.sandbox.simulation.run import run
 from tests.simulation.edges import (
+    AT_A_CITY_HOST,
     BACKSTAGE,
     CUSTOMER,
     EDGES,
     TWO_PAYMENTS,
     every_edge,
     every_edge_backstage,
+    every_edge_of_a_city_host,
 )
 
 _CASES = tuple(every_edge())
 _BACKSTAGE_CASES = tuple(every_edge_backstage())
+_CITY_HOST_CASES = tuple(every_edge_of_a_city_host())
 
 _NEEDS_COMPANY = {Fault.HOARDED_ANSWER}
 """What one customer meets after another fault only; seeds bring them together."""
@@ -56,6 +59,29 @@ def test_one_fault_backstage_costs_nobody_a_fen(installation: Installation, stri
     assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])
 
 
+def _at_a_city_host(*strikes: Strike) -> Scenario:
+    """A seed whose one card is of the city that has a host."""
+    return Scenario(seed=5, orders=(1,), forced=frozenset(strikes), route=Route.APP, city_host=True)
+
+
+@pytest.mark.parametrize("strike", _CITY_HOST_CASES, ids=_backstage_name)
+def test_one_fault_of_a_message_to_a_city_host_costs_nobody_a_fen(
+    installation: Installation, strike: Strike
+) -> None:
+    outcome = run(installation, _at_a_city_host(strike), keep_lines=True)
+
+    assert outcome.struck == (strike,)
+    assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])
+
+
+def test_the_table_names_every_edge_of_a_city_host(installation: Installation) -> None:
+    outcome = run(installation, _at_a_city_host())
+
+    met = Counter(strike.fault for strike in outcome.met if strike.actor == "city host")
+    assert outcome.ok
+    assert met == Counter(AT_A_CITY_HOST), outcome.met
+
+
 @pytest.mark.parametrize("route", Route)
 def test_the_table_names_every_edge(installation: Installation, route: Route) -> None:
     outcome = run(installation, _scenario(route))
@@ -77,7 +103,7 @@ def test_the_table_names_every_edge_backstage(installation: Installation) -> Non
 
 
 def test_every_kind_of_fault_has_an_edge() -> None:
-    known = {fault for counts in (*EDGES.values(), *BACKSTAGE.values()) for fault in counts}
+    known = {fault for counts in (*EDGES.values(), *BACKSTAGE.values(), AT_A_CITY_HOST) for fault in counts}
 
     assert set(Fault) - known == _NEEDS_COMPANY
 

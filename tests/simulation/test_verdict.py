@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 import sqlalchemy as sa
 
+from ota.sandbox.city_host import BookedLoad
 from ota.sandbox.element import Algorithm
 from ota.sandbox.element.keyring import Role
 from ota.sandbox.simulation.entropy import seeded_entropy
@@ -17,7 +18,7 @@ from ota.sandbox.simulation.installation import Installation
 from ota.sandbox.simulation.masters import FIRST, SECOND
 from ota.sandbox.simulation.new_card import FEE_FEN
 from ota.sandbox.simulation.truth import Trade
-from ota.sandbox.simulation.verdict import Verdict, judge
+from ota.sandbox.simulation.verdict import Verdict
 from ota.sandbox.simulation.world import World
 
 Spoil = Callable[[World], None]
@@ -90,6 +91,10 @@ def _keys_had_changed_before(world: World) -> None:
     next(card for card in world.truth.cards if card.credits).least_version = SECOND
 
 
+def _booked_there_alone(world: World) -> None:
+    world.host_wire.host.loads["att_x"] = BookedLoad("3104870300000000006", "loaded")
+
+
 def _nobody_heard(world: World) -> None:
     world.events._states.clear()
 
@@ -159,6 +164,7 @@ CASES: Final = {
     "a new card with keys that were replaced before": Case(
         "new cards get new keys", _keys_had_changed_before, Route.NEW_CARD
     ),
+    "a city booked what was never asked": Case("a city's books are ours", _booked_there_alone),
     "a wallet never heard": Case("wallets are told how it ended", _nobody_heard),
 }
 
@@ -169,7 +175,7 @@ def judged(installation: Installation, case: Case) -> Verdict:
         with seeded_entropy(1, world.clock):
             assert world.run().ok
         case.spoil(world)
-        return judge(world.truth, world.parts.engine, world.events, (), calm=True)
+        return world.judged()
 
 
 @pytest.mark.parametrize("name", CASES)

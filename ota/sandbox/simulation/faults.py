@@ -88,7 +88,23 @@ class Fault(StrEnum):
     CARD_KEY_AHEAD = "card_key_ahead"
     SMALL_BATCHES = "small_batches"
     STAFF_DECIDES = "staff_decides"
+    CITY_HOST_DOWN = "city_host_down"
+    CITY_HOST_LOST = "city_host_lost"
+    CITY_HOST_LATE = "city_host_late"
+    CITY_HOST_TWICE = "city_host_twice"
+    CITY_HOST_FORGED = "city_host_forged"
+    CITY_HOST_BROKEN = "city_host_broken"
 
+
+HOST_FAULTS: Final = (
+    Fault.CITY_HOST_DOWN,
+    Fault.CITY_HOST_LOST,
+    Fault.CITY_HOST_LATE,
+    Fault.CITY_HOST_TWICE,
+    Fault.CITY_HOST_FORGED,
+    Fault.CITY_HOST_BROKEN,
+)
+"""What happens to a message to a self-issuing city's host."""
 
 _OFTEN: Final = 0.25
 _NOW_AND_THEN: Final = 0.12
@@ -168,7 +184,7 @@ class Scenario:
     ``orders`` are the numbers of the orders that are placed; ``route`` sends all customers one way. ``faults`` None
     lets the seed choose its own subset (swarm testing); ``spared`` are strikes that do not happen although the dice
     say so; ``forced`` replaces the dice: these strikes happen and no others. ``pace`` is how much more often than
-    usual faults strike; None lets the seed choose.
+    usual faults strike; None lets the seed choose. ``city_host`` says whether one city has a host of its own.
     """
 
     seed: int
@@ -178,6 +194,14 @@ class Scenario:
     forced: frozenset[Strike] | None = None
     route: Route | None = None
     pace: float | None = None
+    city_host: bool | None = None
+
+    @property
+    def has_city_host(self) -> bool:
+        """Whether one of the cities answers for its cards itself."""
+        if self.city_host is not None or self.forced is not None:
+            return bool(self.city_host)
+        return Fault.CITY_HOST_DOWN in self.enabled
 
     @property
     def enabled(self) -> frozenset[Fault]:

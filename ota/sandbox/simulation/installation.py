@@ -16,11 +16,22 @@ from ota import settings as configuration
 from ota.cities.loader import Cities, load_cities
 from ota.core.values import Fen
 from ota.events.service import Posts
+from ota.hsm_adapter.city_host.message_keys import MessageKey
 from ota.hsm_adapter.ports import Hsm
 from ota.hsm_adapter.signing import Es256Signer
 from ota.hsm_adapter.software import KeyStore, SoftwareHsm
 from ota.sandbox import credentials
+from ota.sandbox.city_host import CityHost
+from ota.sandbox.city_host_messages import Signature
 from ota.sandbox.simulation.caller import Caller
+from ota.sandbox.simulation.city_host import (
+    HOST_CITY,
+    HOST_KEY,
+    PLATFORM_KEY,
+    HostWire,
+    VersionedHost,
+    with_host,
+)
 from ota.sandbox.simulation.database import Database, prepared_database
 from ota.sandbox.simulation.masters import ChangingKeys
 from ota.sandbox.simulation.new_card import FEE_FEN
@@ -53,22 +64,47 @@ class Installation:
     applications: Applications
     cities: Cities
     stages: dict[Stage, Cities]
+    hosted_stages: dict[Stage, Cities]
+    """The same with one city that has a host of its own."""
+    host_signature: Signature
     terminals: Sequence[tuple[str, str]]
     """Callers that are terminals, and their numbers."""
     remembered: Mapping[ModuleType, Mapping[str, Callable[..., object]]]
     """Readers of configuration files that read each file once, by the module that calls them."""
 
-    def rotation(self, truth: Truth, trace: Trace) -> Rotation:
+    def rotation(self, truth: Truth, trace: Trace, *, hosted: bool) -> Rotation:
         """The card keys of one run, of which none is replaced yet."""
         self.keys.begin()
-        return Rotation(self.keys, self.stages, truth, trace)
+        return Rotation(self.keys, self.hosted_stages if hosted else self.stages, truth, trace)
 
-    def parts(self, clock: VirtualClock, desk: WalletDesk, posts: Posts, rotation: Rotation) -> Parts:
+    def city_host(self, clock: VirtualClock) -> CityHost:
+        """The host of the city that has one, with empty books."""
+        ours = MessageKey.open(self.settings.data, PLATFORM_KEY).public
+        issuer = self.cities.by_name(HOST_CITY).issuing.issuer_code
+        return VersionedHost(
+            issuer, self.host_signature, {PLATFORM_KEY: ours.point}, lambda: clock.true_now().timestamp()
+        )
+
+    def parts(
+        self, clock: VirtualClock, desk: WalletDesk, posts: Posts, rotation: Rotation, wire: HostWire
+    ) -> Parts:
         """What the processes of one run are built from, over a fresh database."""
         folders = self.settings.data, self.settings.data / _SECOND_KEY
         signer = ReplacedSigner([Es256Signer.open(folder, clock) for folder in folders])
         engine = self.database.fresh()
-        return Parts(self.settings, engine, clock, signer, self.hsm, desk, posts, self.applications, rotation)
+        return Parts(
+            self.settings,
+            engine,
+            clock,
+            signer,
+            self.hsm,
+            desk,
+            posts,
+            self.applications,
+            rotation,
+            wire,
+            wire.authorised,
+        )
 
     def people(self, clock: VirtualClock, truth: Truth) -> tuple[Staff, Staff]:
         """Who decides at the service desk."""
@@ -117,6 +153,7 @@ def installed(database_url: str = "") -> Iterator[Installation]:
             for module, names in _READERS.items()
         }
         cities = with_fees(load_cities(settings.config / "cities"))
+        signature = Signature.make(HOST_KEY)
         keys = ChangingKeys(KeyStore(settings.data, environment=settings.environment))
         yield Installation(
             settings,
@@ -126,6 +163,8 @@ def installed(database_url: str = "") -> Iterator[Installation]:
             Applications(),
             cities,
             cities_of_stages(cities),
+            cities_of_stages(with_host(cities, signature)),
+            signature,
             terminals,
             remembered,
         )

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
-from ota.sandbox.simulation.mutations import decisions, keys, loads, payments, sessions
+from ota.sandbox.simulation.mutations import decisions, hosts, keys, loads, payments, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ _ALL: Final = (
     Mutant("seq-unchecked", "a report answers whatever batch is waiting", sessions.seq_unchecked),
     Mutant("key-version-ignored", "the newest key is the key of every card", keys.stated_version_ignored),
     Mutant("key-state-unasked", "the HSM says in time that a key is verify-only", keys.bar_unasked),
+    Mutant("city-host-untold", "a city's host need not hear how a load ended", hosts.untold),
     Mutant("one-person-decides", "who proposes a decision may approve it", decisions.one_person),
     Mutant("decision-of-any-attempt", "a decision is about whatever attempt is open", decisions.any_attempt),
 )

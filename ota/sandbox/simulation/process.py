@@ -19,6 +19,7 @@ from ota.core.clock import Clock
 from ota.core.errors import OtaError
 from ota.core.values import Mac4
 from ota.events.service import Posts
+from ota.hsm_adapter.city_host.client import Wire
 from ota.hsm_adapter.ports import Hsm
 from ota.sandbox.simulation.boundary import GuardedHsm, GuardedStore, Killed, Moments, Others
 from ota.sandbox.simulation.faults import Luck
@@ -109,7 +110,8 @@ class Parts:
     posts: Posts
     applications: Applications
     rotation: Rotation
-    authorised: dict[Mac4, Load] = field(default_factory=dict)
+    wire: Wire
+    authorised: dict[Mac4, Load]
 
 
 class Process:
@@ -138,6 +140,7 @@ class Process:
                 hsm=cast(Hsm, hsm),
                 desk=parts.desk,
                 posts=parts.posts,
+                wire_of=lambda _host: parts.wire,
             )
         self.app: Flask = parts.applications.create(self.name, self.built)
 

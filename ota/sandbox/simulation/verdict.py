@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from ota.issuance.states import IssuanceState
 from ota.ledger.accounts import AccountKind
 from ota.ledger.models import business_day, journal
-from ota.sandbox.simulation import books, issued, promises
+from ota.sandbox.city_host import CityHost
+from ota.sandbox.simulation import books, city_host, issued, promises
 from ota.sandbox.simulation.books import Books, PaymentRow
 from ota.sandbox.simulation.event_desk import EventDesk
 from ota.sandbox.simulation.truth import Truth, Violated
@@ -40,7 +41,9 @@ class Verdict:
         return not (self.lost_fen or self.doubled_fen or self.not_converged or self.complaint)
 
 
-def judge(truth: Truth, engine: sa.Engine, events: EventDesk, stuck: Sequence[str], *, calm: bool) -> Verdict:
+def judge(
+    truth: Truth, engine: sa.Engine, events: EventDesk, host: CityHost, stuck: Sequence[str], *, calm: bool
+) -> Verdict:
     """Look for every fen. ``calm`` False: the run was broken off, so that nothing had time to converge."""
     seen = books.read(engine)
     payments = books.read_payments(engine)
@@ -48,7 +51,7 @@ def judge(truth: Truth, engine: sa.Engine, events: EventDesk, stuck: Sequence[st
     if not calm:
         return Verdict(lost, doubled, ())
     waiting = (*_unfinished(seen, stuck), *issued.unfinished(engine))
-    complaint = _complaint(truth, engine, events, seen, payments)
+    complaint = _complaint(truth, engine, events, seen, payments) or city_host.complaint(host, engine)
     return Verdict(lost, doubled, waiting, complaint)
 
 

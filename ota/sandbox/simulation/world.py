@@ -11,6 +11,7 @@ from typing import Final
 from ota.sandbox.simulation import books, promises
 from ota.sandbox.simulation.calm import Calm
 from ota.sandbox.simulation.cards import Card
+from ota.sandbox.simulation.city_host import HostWire
 from ota.sandbox.simulation.event_desk import EventDesk
 from ota.sandbox.simulation.faults import Dice, Fault, Luck, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
@@ -71,8 +72,10 @@ class World:
         self.schedule = Schedule(self.clock)
         desk = RefundDesk(self.truth, self.trace, self.dice.luck("refund desk"))
         self.events = EventDesk(self.trace, self.dice.luck("event desk"), self._card_of)
-        self.rotation = installation.rotation(self.truth, self.trace)
-        self.parts = installation.parts(self.clock, desk, self.events, self.rotation)
+        self.rotation = installation.rotation(self.truth, self.trace, hosted=scenario.has_city_host)
+        host = installation.city_host(self.clock)
+        self.host_wire = HostWire(host, self.trace, self.dice.luck("city host"))
+        self.parts = installation.parts(self.clock, desk, self.events, self.rotation, self.host_wire)
         watch = AnswerWatch(self.truth, self.parts.engine, self.parts.authorised)
         self.wire = Wire(self.schedule, self.trace, watch)
         self.schedule.carry_by(self.wire.carry)
@@ -106,7 +109,7 @@ class World:
         except Violated as violated:
             violation = str(violated)
             self.trace.note("promise", violation)
-        verdict = judge(self.truth, self.parts.engine, self.events, stuck, calm=violation is None)
+        verdict = self.judged(stuck, calm=violation is None)
         self._note_ending()
         return Outcome(
             self.scenario,
@@ -117,6 +120,11 @@ class World:
             self.trace.hash,
             self.trace.lines,
         )
+
+    def judged(self, stuck: Sequence[str] = (), *, calm: bool = True) -> Verdict:
+        """The verdict on how things stand."""
+        host = self.host_wire.host
+        return judge(self.truth, self.parts.engine, self.events, host, stuck, calm=calm)
 
     # The time of trouble -------------------------------------------------------------------------------------------
 

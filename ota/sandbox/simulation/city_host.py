@@ -1,0 +1,120 @@
+"""A self-issuing city's own host in virtual time: it answers for its cards, and its messages get lost, late or forged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ota.card.purse import Load
+from ota.cities.loader import Cities
+from ota.cities.profile import Host, HostKey
+from ota.city_hosts.models import hosted_load
+from ota.city_hosts.schemas import read_load
+from ota.core.values import Mac4
+from ota.hsm_adapter.city_host.signatures import Answer, Request
+from ota.hsm_adapter.city_host.wire import NoAnswer, NothingSent
+from ota.sandbox import city_host as host_module
+from ota.sandbox.city_host import CityHost, HostDown, HostSilent
+from ota.sandbox.city_host_messages import Post, Signature
+from ota.sandbox.element import Algorithm
+from ota.sandbox.simulation.faults import HOST_FAULTS, Fault, Luck
+from ota.sandbox.simulation.masters import card_key
+from ota.sandbox.simulation.trace import Trace
+from ota.topup.models import load_attempt
+from ota.topup.states import AttemptState
+
+HOST_CITY: Final = "foshan"
+"""The city that has a host of its own in some seeds."""
+HOST_KEY: Final = "foshan-1"
+PLATFORM_KEY: Final = "province-1"
+"""The names of the keys with which the city and the platform sign their messages."""
+
+_FORGERIES: Final = (
+    host_module.Fault.WRONG_SIGNATURE,
+    host_module.Fault.UNSIGNED,
+    host_module.Fault.ALTERED,
+    host_module.Fault.OLD_ANSWER,
+    host_module.Fault.OTHER_CARD,
+)
+_PLANS: Final[Mapping[Fault, tuple[host_module.Fault, ...]]] = {
+    Fault.CITY_HOST_DOWN: (host_module.Fault.DOWN,),
+    Fault.CITY_HOST_LOST: (host_module.Fault.LOST,),
+    Fault.CITY_HOST_LATE: (host_module.Fault.LATE,),
+    Fault.CITY_HOST_TWICE: (host_module.Fault.TWICE,),
+    Fault.CITY_HOST_FORGED: _FORGERIES,
+    Fault.CITY_HOST_BROKEN: (host_module.Fault.BROKEN,),
+}
+_THEIRS: Final[Mapping[AttemptState | None, frozenset[str]]] = {
+    AttemptState.LOADED: frozenset({"loaded"}),
+    AttemptState.DEAD: frozenset({"void", ""}),
+    AttemptState.DECIDED: frozenset({"authorised"}),  # nobody has met the card since
+}
+"""What a city may have in its books of an attempt, when all is calm; empty: it never heard of it."""
+
+
+class VersionedHost(CityHost):
+    """A city's platform whose card room has both versions of its keys."""
+
+    def _key(self, role: str, algorithm: Algorithm, asked: dict[str, Any]) -> bytes:
+        return card_key(asked["init"]["key_version"], role, algorithm, self._factors(asked))
+
+
+class HostWire:
+    """The way to the host and back. ``authorised`` learns every MAC2 that the host gave out."""
+
+    path: Final = "/tsm"
+
+    def __init__(self, host: CityHost, trace: Trace, luck: Luck) -> None:
+        self.host = host
+        self._trace = trace
+        self._luck = luck
+        self.authorised: dict[Mac4, Load] = {}
+
+    def send(self, request: Request) -> Answer:
+        """The answer, if there is one; raises NothingSent or NoAnswer."""
+        verb = request.path.rpartition("/")[2]
+        self.host.faults.clear()
+        for fault in HOST_FAULTS:
+            if self._luck.strikes(fault, verb):
+                self.host.plan(verb, self._luck.choice.choice(_PLANS[fault]))
+        try:
+            said = self.host.serve(Post(request.path, request.body, request.headers))
+        except HostDown:
+            raise NothingSent("refused") from None
+        except HostSilent:
+            raise NoAnswer("TimeoutError") from None
+        finally:
+            self._learn()
+        self._trace.note("city host", f"{verb} → {said.status}")
+        return Answer(said.status, said.body, said.headers)
+
+    def _learn(self) -> None:
+        for booked in self.host.loads.values():
+            if booked.mac2:
+                self.authorised[Mac4(bytes.fromhex(booked.mac2))] = read_load(booked.asked)
+
+
+def with_host(cities: Cities, signature: Signature) -> Cities:
+    """The cities' files with one city that issues its cards itself."""
+    key = HostKey(signature.key_id, *signature.public)
+    host = Host("https://tsm.example/tsm", PLATFORM_KEY, (key,), connect_timeout_s=2, read_timeout_s=5)
+    return Cities(
+        replace(city, self_issuing=True, host=host) if city.name == HOST_CITY else city for city in cities
+    )
+
+
+def complaint(host: CityHost, engine: sa.Engine) -> str | None:
+    """What is otherwise in the city's books than in ours; None when nothing is."""
+    query = sa.select(hosted_load.c.load_id, load_attempt.c.state).join(
+        load_attempt, load_attempt.c.id == hosted_load.c.load_id
+    )
+    with engine.connect() as tx:
+        ours = {row.load_id: row.state for row in tx.execute(query)}
+    for load_id in sorted(ours.keys() | host.loads.keys()):
+        theirs = host.loads[load_id].state if load_id in host.loads else ""
+        if theirs not in _THEIRS.get(ours.get(load_id), frozenset()):
+            return f"a city's books are ours: {load_id} is {ours.get(load_id)} here and {theirs or 'unheard'} there"
+    return None
