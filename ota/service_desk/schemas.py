@@ -13,7 +13,7 @@ from ota.web.fields import Text, Token
 
 
 class ProposalSchema(Strict):
-    """What is to be decided; a refund by hand and a confirmed load name the proof that the customer has the money."""
+    """What is to be decided; what rests on something that was seen outside names the proof."""
 
     action = fields.String(required=True, validate=validate.OneOf([action.value for action in Action]))
     subject_id = Token(required=True, longest=40)

@@ -35,9 +35,7 @@ class Proposal:
     def __post_init__(self) -> None:
         """What rests on something that was seen names the proof, and nothing else does: raises InvalidValue."""
         if ("proof" in self.data) != (self.action in PROVEN):
-            raise InvalidValue(
-                "proof", "one with refund_by_hand and confirm_load, and none with anything else"
-            )
+            raise InvalidValue("proof", f"one with {', '.join(sorted(PROVEN))}, and none with anything else")
 
 
 @dataclass(frozen=True, slots=True)
