@@ -17,6 +17,7 @@ from ota.settings import Settings, SettingsError
 from ota.store.caller_file import read_callers
 from ota.store.callers import Callers, sealed
 from ota.store.migrations import upgrade
+from ota.store.older import require_not_older
 from ota.store.phases import Store
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ def prepare(settings: Settings, now: datetime) -> None:
     """Bring the database up to date; give a sandbox its callers, keys and numbers, or make sure that there are none.
 
     Raises SettingsError for a mistake in the configuration, when others may enter production's data folder, and for a
-    production database that was a sandbox's or knows a caller that production would not register.
+    production database that was a sandbox's or knows a caller that production would not register. Raises DatabaseOlder.
     """
     if mistakes := check_config(settings.config):
         raise SettingsError("\n".join(str(mistake) for mistake in mistakes))
@@ -46,6 +47,7 @@ def prepare(settings: Settings, now: datetime) -> None:
     store = wiring.open_store(settings)
     try:
         upgrade(store.engine)
+        require_not_older(store, settings.anchor_file)
         callers = Callers(store)
         if settings.sandbox.credentials:
             _register_sandbox(settings, callers, now)

@@ -10,6 +10,7 @@ from ota import wiring
 from ota import worker as door
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.settings import SettingsError
+from ota.store.older import require_not_older
 from ota.web.logs import configure_logging
 
 
@@ -26,4 +27,6 @@ def worker(*, burst: bool, **installation: Any) -> None:
     configure_logging(settings.log.level)
     if settings.jobs.runner != "redis":
         raise SettingsError('jobs.runner: expected "redis"; with "embedded" the server runs its jobs itself')
-    door.work(wiring.build(settings), burst=burst)
+    built = wiring.build(settings)
+    require_not_older(built.store, settings.anchor_file)
+    door.work(built, burst=burst)
