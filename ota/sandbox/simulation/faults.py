@@ -83,6 +83,8 @@ class Fault(StrEnum):
     EVENT_ANSWER_LOST = "event_answer_lost"
     EVENT_REFUSED = "event_refused"
 
+    RESTORE = "restore"
+
 
 _OFTEN: Final = 0.25
 _NOW_AND_THEN: Final = 0.12
@@ -123,6 +125,7 @@ RATES: Final[Mapping[Fault, float]] = dict.fromkeys(Fault, _SOMETIMES) | {
     Fault.REFUND_LOST: _OFTEN,
     Fault.REFUND_ANSWER_LOST: _OFTEN,
     Fault.REFUND_SLOW: _OFTEN,
+    Fault.RESTORE: _RARELY,
 }
 """How often each kind strikes at one opportunity, before a seed makes everything rarer or more frequent."""
 
