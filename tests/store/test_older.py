@@ -25,6 +25,14 @@ def anchored(platform: Platform) -> Path:
     return path
 
 
+def is_refused(platform: Platform, path: Path) -> bool:
+    try:
+        require_not_older(platform.built.store, path)
+    except DatabaseOlder:
+        return True
+    return False
+
+
 def something_happens(platform: Platform) -> None:
     platform.clock.advance(minutes=1)
     platform.order_topup(CARD)
@@ -35,11 +43,11 @@ def test_a_database_that_has_what_its_anchors_tell_of_serves(any_platform: Platf
     path = anchored(any_platform)
     something_happens(any_platform)
 
-    require_not_older(any_platform.built.store, path)
+    assert not is_refused(any_platform, path)
 
 
 def test_a_database_without_anchors_serves(platform: Platform, tmp_path: Path) -> None:
-    require_not_older(platform.built.store, tmp_path / "nothing.jsonl")
+    assert not is_refused(platform, tmp_path / "nothing.jsonl")
 
 
 def test_a_database_that_was_put_back_is_refused_and_told_what_to_do(platform: Platform) -> None:
@@ -64,8 +72,7 @@ def test_what_was_written_after_it_was_put_back_does_not_hide_it(platform: Platf
     something_happens(platform)
     something_happens(platform)
 
-    with pytest.raises(DatabaseOlder):
-        require_not_older(platform.built.store, path)
+    assert is_refused(platform, path)
 
 
 def test_an_entry_of_the_audit_trail_that_is_gone_is_noticed(platform: Platform) -> None:
@@ -91,7 +98,7 @@ def test_a_restore_that_was_told_of_serves_and_is_anchored_anew(platform: Platfo
     something_happens(platform)
     path = anchored(platform)
 
-    require_not_older(platform.built.store, path)
+    assert not is_refused(platform, path)
     with platform.built.store.snapshot() as tx:
         assert audit_check.verify(tx, read_anchors(path)) == []
 
@@ -103,8 +110,7 @@ def test_a_second_silent_restore_is_refused_again(platform: Platform) -> None:
     path = anchored(platform)
     before.put_back()
 
-    with pytest.raises(DatabaseOlder):
-        require_not_older(platform.built.store, path)
+    assert is_refused(platform, path)
 
 
 def test_entries_that_were_cut_are_found_also_before_a_restore(platform: Platform) -> None:
