@@ -8,6 +8,7 @@ import click
 
 from ota import wiring
 from ota.cli.installation import installation_options, load_settings, told_plainly
+from ota.cli.restored import restored
 from ota.store.migrations import current, newest, upgrade
 
 
@@ -43,3 +44,6 @@ def status(**installation: Any) -> None:
     click.echo(f"database: {found or 'empty'}, expected: {newest()}")
     if found != newest():
         raise click.exceptions.Exit(1)
+
+
+db.add_command(restored)

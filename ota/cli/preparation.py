@@ -17,6 +17,7 @@ from ota.settings import Settings, SettingsError
 from ota.store.caller_file import read_callers
 from ota.store.callers import Callers, sealed
 from ota.store.migrations import current, newest, upgrade
+from ota.store.older import require_not_older
 from ota.store.phases import Store
 
 _log = logging.getLogger(__name__)
@@ -38,12 +39,13 @@ def prepare(settings: Settings, now: datetime) -> None:
     """Bring the database up to date; give a sandbox its callers, keys and numbers, or make sure that there are none.
 
     Raises SettingsError for a mistake in the configuration, when others may enter production's data folder, and for a
-    production database that was a sandbox's or knows a caller that production would not register.
+    production database that was a sandbox's or knows a caller that production would not register. Raises DatabaseOlder.
     """
     _guard_files(settings)
     store = wiring.open_store(settings)
     try:
         upgrade(store.engine)
+        require_not_older(store, settings.anchor_file)
         callers = Callers(store)
         if settings.sandbox.credentials:
             _register_sandbox(settings, callers, now)
@@ -58,7 +60,7 @@ def require_prepared(settings: Settings) -> None:
     """Make sure that the installation is one that `prepare` would leave as it is, and change nothing.
 
     For a process beside the servers, which migrate. Raises SettingsError for whatever `prepare` refuses, and for a
-    database that is not at this version's tables.
+    database that is not at this version's tables. Raises DatabaseOlder.
     """
     _guard_files(settings)
     store = wiring.open_store(settings)
@@ -68,6 +70,7 @@ def require_prepared(settings: Settings) -> None:
                 f"the database is at version {found or 'none'}, expected {newest()}: run `ota db upgrade`, "
                 "or let `ota serve` start first"
             )
+        require_not_older(store, settings.anchor_file)
         _guard_database(settings, store)
     finally:
         store.close()

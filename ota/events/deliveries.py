@@ -16,13 +16,18 @@ from sqlalchemy import Connection, Row, Select, func, select
 from ota.events.jobs import RESUME_FEED, TELL_WALLET
 from ota.events.models import wallet_delivery, wallet_event, wallet_feed
 from ota.events.states import DELIVERY, DeliveryEvent, DeliveryState
-from ota.store import history, outbox
+from ota.store import history, outbox, restores
 from ota.store.inserts import insert_or_skip
+from ota.store.restores import Restore
 
 _D, _E = wallet_delivery.c, wallet_event.c
 _THEIRS = _D.event_row == _E.row
 
 _PARKED: Final = "server_left_alone"
+
+_OF_A_CARD: Final = timedelta(seconds=1)
+_OF_A_WALLET: Final = timedelta(milliseconds=1)
+"""Nobody has more events than one in such a time: after a restore places go on above those that are forgotten."""
 
 _PLACED_LATE: Final = timedelta(hours=1)
 """How far back the sweep looks for events without a place: their jobs are in the outbox, which loses none."""
@@ -144,12 +149,14 @@ def place(tx: Connection, feed: Feed, event_id: str, state: DeliveryState, now: 
     newest = select(func.max(_D.card_position)).where(
         _D.caller_id == feed.caller_id, _D.card_no == rows[0].card_no
     )
-    before = tx.execute(newest).scalar() or 0
+    restore = restores.newest(tx)
+    before = max(tx.execute(newest).scalar() or 0, _given(restore, _OF_A_CARD))
+    last = max(feed.position, _given(restore, _OF_A_WALLET))
     places = [
         {
             "event_row": row.row,
             "caller_id": feed.caller_id,
-            "position": feed.position + count,
+            "position": last + count,
             "card_no": row.card_no,
             "card_position": before + count,
             "state": state,
@@ -161,9 +168,14 @@ def place(tx: Connection, feed: Feed, event_id: str, state: DeliveryState, now: 
         for count, row in enumerate(rows, start=1)
     ]
     tx.execute(wallet_delivery.insert(), places)
-    new = replace(feed, position=feed.position + len(rows))
+    new = replace(feed, position=last + len(rows))
     new.keep(tx)
     return new
+
+
+def _given(restore: Restore | None, unit: timedelta) -> int:
+    """The last place that may have been given before a restore, to an event that is forgotten."""
+    return 0 if restore is None else restores.counted_on(restore.at, unit)
 
 
 def get(tx: Connection, event_id: str) -> Delivery:

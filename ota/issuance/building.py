@@ -102,7 +102,8 @@ class Building:
         if len(answers) < count + PROOF_COMMANDS:
             return False
         try:
-            self._proof.check(visit.script, answers[:count], answers[count + 1], work.nonce)
+            fresh = not visit.order.is_in_question
+            self._proof.check(visit.script, answers[:count], answers[count + 1], work.nonce, is_fresh=fresh)
         except AGAINST_THE_CARD:
             return False
         return True

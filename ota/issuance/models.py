@@ -36,6 +36,7 @@ issuance_order = Table(
     Column("first_load_id", String(40), nullable=True),
     Column("request_digest", String(64), nullable=False),
     Column("issued_on", String(8), nullable=False),
+    Column("restore_id", String(40), nullable=True),  # the restore that left open what its element holds
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     CheckConstraint("fee_fen >= 0", name="fee_not_negative"),

@@ -17,6 +17,7 @@ from ota.events.feed import News
 from ota.issuance.models import issuance_order, issuance_step
 from ota.issuance.states import FINAL, ISSUANCE, IssuanceEvent, IssuanceState
 from ota.store import history
+from ota.store.restores import Restore
 
 _TOLD: Final = FINAL | {IssuanceState.UNCERTAIN}
 """What the wallet is told; the steps in between its own phone has reported."""
@@ -41,6 +42,13 @@ class IssuanceOrder:
     created_at: datetime
     chip: bytes | None = None
     """The key diversification data of the element that is written to; None until something is."""
+    restore_id: str | None = None
+    """The restore of the database that left open what the element holds by now."""
+
+    @property
+    def is_in_question(self) -> bool:
+        """Whether the card may be there already, or its number on another one: then nothing is written or removed."""
+        return self.restore_id is not None
 
     def step(
         self, tx: Connection, event: IssuanceEvent, now: datetime, detail: Mapping[str, object] | None = None
@@ -133,6 +141,22 @@ def unfinished(tx: Connection, caller_id: str, se_id: str) -> list[IssuanceOrder
     return [_order(row) for row in rows]
 
 
+def put_in_question(tx: Connection, restore: Restore) -> int:
+    """Stop every order that is neither active nor abandoned: its next contact only looks. Returns how many."""
+    waiting = (
+        select(issuance_order.c.id).where(issuance_order.c.state.not_in(FINAL)).order_by(issuance_order.c.id)
+    )
+    ids = tx.execute(waiting).scalars().all()
+    for order_id in ids:
+        order = lock(tx, order_id)
+        mine = issuance_order.c.id == order_id
+        tx.execute(issuance_order.update().where(mine).values(restore_id=restore.id))
+        note(tx, order_id, "database_restored", {"restore": restore.id, "before": order.state}, restore.at)
+        if ISSUANCE.allows(order.state, IssuanceEvent.CONTACT_LOST):
+            order.step(tx, IssuanceEvent.CONTACT_LOST, restore.at, {"restore": restore.id})
+    return len(ids)
+
+
 def note(tx: Connection, order_id: str, step: str, data: Mapping[str, object], now: datetime) -> None:
     """Keep what happened on the element: append-only, never key data or card contents."""
     tx.execute(
@@ -170,4 +194,5 @@ def _order(row: Row[tuple[object, ...]]) -> IssuanceOrder:
         issued_on=date.fromisoformat(row.issued_on),
         created_at=row.created_at,
         chip=bytes.fromhex(row.chip) if row.chip is not None else None,
+        restore_id=row.restore_id,
     )

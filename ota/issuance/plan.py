@@ -19,7 +19,7 @@ from ota.issuance.clearing import Clearing
 from ota.issuance.orders import IssuanceOrder
 from ota.issuance.records import Records
 from ota.issuance.script import ANYTHING
-from ota.issuance.service import Issuances, view
+from ota.issuance.service import IssuanceInQuestion, Issuances, view
 from ota.issuance.states import IssuanceEvent, IssuanceState
 from ota.issuance.visit import Turn, Visit, authenticate, fresh_nonce, knock
 from ota.issuance.work import Phase, Work
@@ -66,6 +66,8 @@ class IssuancePlan:
         visit = self._visit(talk, order)
         visit = replace(visit, order=self._issuances.enter(order, visit.door))
         if visit.order.state is IssuanceState.ROLLING_BACK:
+            if visit.order.is_in_question:  # another card may be on the element by now
+                raise IssuanceInQuestion
             return self._clearing.knock(visit)
         if visit.order.state is IssuanceState.UNCERTAIN:
             return self._look(visit)
@@ -78,6 +80,8 @@ class IssuancePlan:
         turn = Turn(self._visit(talk, order, work), work, batch, report)
         if order.state is IssuanceState.ABANDONED and not turn.is_clearing:
             return fail(NotInThisState("issuance", order.state, "report"), turn.visit.outcome)
+        if order.is_in_question and work.phase is not Phase.LOOK:
+            return fail(IssuanceInQuestion(), turn.visit.outcome)
         if report.transport_error is not None:
             return self._lost(turn, silent_element(report.transport_error))
         if work.phase in (Phase.BUILD, Phase.CLEAR):
@@ -111,10 +115,8 @@ class IssuancePlan:
             return self._clearing.call_off(visit)
         if work.phase is Phase.LOOK and self._building.finished(visit, work, turn):
             return self._building.activated(visit, opened=False)
-        if not turn.report.is_complete:
-            selecting = len(turn.report.responses) == work.lead - 1
-            kind = CommandKind.SELECT if selecting else CommandKind.INITIALIZE_UPDATE
-            return fail(problem_for(kind, turn.stopped[1].sw), visit.outcome)
+        if (obstacle := _stands_against(turn)) is not None:
+            return fail(obstacle, visit.outcome)
         try:
             channel, apdu = self._hsm.open_channel(visit.door.request, turn.report.responses[-1].data)
         except (CardCryptogramWrong, ChannelMismatch) as problem:
@@ -178,3 +180,14 @@ class IssuancePlan:
         script = self._issuances.script(order, talk.opening.caps.max_apdu, versions)
         door.require_level(script.minimum_level)
         return Visit(talk, order, door, script, self._issuances.applications(order))
+
+
+def _stands_against(turn: Turn) -> OtaError | None:
+    """Why the security domain is not opened: a restore left open what it holds, or it did not answer as it should."""
+    if turn.visit.order.is_in_question:
+        return IssuanceInQuestion()
+    if turn.report.is_complete:
+        return None
+    selecting = len(turn.report.responses) == turn.work.lead - 1
+    kind = CommandKind.SELECT if selecting else CommandKind.INITIALIZE_UPDATE
+    return problem_for(kind, turn.stopped[1].sw)

@@ -21,10 +21,19 @@ class CardProof:
         self._check_mac1 = check_mac1
 
     def check(
-        self, script: Script, readings: Sequence[Response], answer: Response, nonce: TerminalNumber
+        self,
+        script: Script,
+        readings: Sequence[Response],
+        answer: Response,
+        nonce: TerminalNumber,
+        *,
+        is_fresh: bool = True,
     ) -> None:
-        """Raise ReadBackDiffers, a status word's CardProblem, MalformedAnswer or Mac1Wrong."""
-        self.check_readings(script, readings)
+        """Raise ReadBackDiffers, a status word's CardProblem, MalformedAnswer or Mac1Wrong.
+
+        A card that is not fresh may have been loaded since it was made.
+        """
+        check_read_back(script.readings(), readings, is_fresh=is_fresh)
         if not answer.sw.is_success:
             raise problem_for(CommandKind.INITIALIZE_FOR_LOAD, answer.sw)
         load = Load(PROOF_AMOUNT, nonce.to_bytes(), LoadAnswer.parse(answer.data))

@@ -41,6 +41,17 @@ class ElementTaken(Conflict):
     chinese = "该安全芯片已有此类卡片, 或正在开卡。"
 
 
+class IssuanceInQuestion(Conflict):
+    """The database was restored since: the element may hold this card with money on it, or the number another card."""
+
+    code = "issuance_in_question"
+    next_action = NextAction.CONTACT_SERVICE
+    english = (
+        "The platform's database was restored since this order; a person will look what became of the card."
+    )
+    chinese = "平台数据库已从备份恢复, 该订单的卡片状态待人工核实。"
+
+
 class FeeNotPaid(Refused):
     """The city asks a fee for a card, and no payment came with the order."""
 
@@ -167,12 +178,17 @@ class Issuances:
             return orders.unfinished(tx, caller.id, se_id)
 
     def cancel(self, caller: Principal, order_id: str) -> IssuanceOrder:
-        """Call an order off. One that may be on the element already is cleared in its next session."""
+        """Call an order off. One that may be on the element already is cleared in its next session.
+
+        Raises IssuanceInQuestion after a restore: the card may be there, with money on it.
+        """
         now = self._clock.now()
         with self._store.begin() as tx:
             order = _own(orders.lock(tx, order_id), caller)
             if order.state in (IssuanceState.ABANDONED, IssuanceState.ROLLING_BACK):
                 return order
+            if order.is_in_question:
+                raise IssuanceInQuestion
             if orders.was_on_the_element(tx, order_id):
                 return _contact_lost(tx, order, self._clock).step(tx, IssuanceEvent.ROLL_BACK_STARTED, now)
             numbers.release(tx, order.card, now)

@@ -91,6 +91,23 @@ def retire(tx: Connection, number: CardNumber, now: datetime) -> None:
     _step(tx, number.digits, _state(tx, number), NumberEvent.RETIRED, now)
 
 
+def skip(tx: Connection, city: CityCode, count: int, now: datetime) -> int:
+    """Retire a city's next free numbers, which may have been given out and forgotten; returns how many.
+
+    Free numbers are given out from the lowest on, so those are the first ones.
+    """
+    lowest = (
+        select(card_number.c.card_no)
+        .where(card_number.c.city == city.code, card_number.c.state == NumberState.FREE)
+        .order_by(card_number.c.card_no)
+        .limit(count)
+    )
+    found = tx.execute(lowest).scalars().all()
+    for digits in found:
+        _step(tx, digits, NumberState.FREE, NumberEvent.SKIPPED, now)
+    return len(found)
+
+
 def has_free(tx: Connection, city: CityCode) -> bool:
     """Whether the city has a number left."""
     free = select(card_number.c.card_no).where(

@@ -63,6 +63,7 @@ class NumberEvent(StrEnum):
     BOUND = "bound"
     RETIRED = "retired"
     RELEASED = "released"
+    SKIPPED = "skipped"
 
 
 NUMBER = Machine[NumberState, NumberEvent](
@@ -75,5 +76,7 @@ NUMBER = Machine[NumberState, NumberEvent](
         # A number that was ever on an element is not given to another one: a broken issuance retires it.
         (NumberState.HELD, NumberEvent.RETIRED): NumberState.RETIRED,
         (NumberState.BOUND, NumberEvent.RETIRED): NumberState.RETIRED,
+        # After a restore: it may have been given out since the backup, and nothing here remembers it.
+        (NumberState.FREE, NumberEvent.SKIPPED): NumberState.RETIRED,
     },
 )

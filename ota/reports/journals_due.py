@@ -48,6 +48,8 @@ def _due(facts: Facts) -> Iterator[Journal]:
             books.load_proven(money, attempt.id) if on_time else books.load_after_decision(money, attempt.id)
         )
     for row in facts.evidence:
+        if row.kind == attempts.CONFIRMED and row.attempt_id is None:  # a restore has forgotten the attempt
+            yield books.load_proven(money, row.order_id)
         if row.kind == attempts.REVERSED:  # two people had confirmed what the card disproved later
             mistaken = books.load_proven(money, row.attempt_id)
             yield mistaken

@@ -21,6 +21,8 @@ _WAITING: Final = {
 }
 """Orders whose money is in suspense: why, and who acts next."""
 
+_RESTORED: Final = ("held_after_restore", "service_desk")
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -49,12 +51,13 @@ def items(tx: Connection) -> list[Item]:
 def _orders(tx: Connection) -> Iterator[Item]:
     theirs = and_(payment.c.order_id == topup_order.c.id, payment.c.surplus.is_(None))
     rows = tx.execute(
-        select(payment, topup_order.c.state.label("order_state"))
+        select(payment, topup_order.c.state.label("order_state"), topup_order.c.restore_id)
         .join(topup_order, theirs)
         .where(topup_order.c.state.in_(list(_WAITING)))
     )
     for row in rows:
-        yield _item(row, "suspense", *_WAITING[row.order_state])
+        restored = row.order_state is TopupState.HELD and row.restore_id is not None
+        yield _item(row, "suspense", *(_RESTORED if restored else _WAITING[row.order_state]))
 
 
 def _refunds(tx: Connection) -> Iterator[Item]:

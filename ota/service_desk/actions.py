@@ -19,7 +19,7 @@ from ota.registry import cards
 from ota.registry.cards import Card
 from ota.registry.states import CARD, CardEvent
 from ota.service_desk.states import Action
-from ota.topup import attempts, orders, payments, refund_rows, refunds, write_offs
+from ota.topup import attempts, orders, payments, refund_rows, refunds, restored, write_offs
 from ota.topup.orders import TopupOrder
 from ota.topup.states import REFUND, TOPUP, RefundEvent, RefundState, TopupEvent, TopupState
 
@@ -76,11 +76,20 @@ def _check_write_off(tx: Connection, order_id: str) -> None:
 
 
 def _check_confirm(tx: Connection, order_id: str) -> None:
-    write_offs.require_in_question(tx, orders.get(tx, order_id))
+    write_offs.require_confirmable(tx, orders.get(tx, order_id))
 
 
 def _check_reverse(tx: Connection, order_id: str) -> None:
     write_offs.require_mistaken(tx, orders.get(tx, order_id))
+
+
+def _check_release_order(tx: Connection, order_id: str) -> None:
+    restored.require_releasable(tx, orders.get(tx, order_id))
+
+
+def _check_record(tx: Connection, order_id: str) -> None:
+    restored.require_held(orders.get(tx, order_id), Action.RECORD_REFUND)
+    write_offs.require_not_on_the_card(tx, order_id)
 
 
 def _check_again(tx: Connection, refund_id: str) -> None:
@@ -128,6 +137,16 @@ def _reverse(tx: Connection, order_id: str, decision: Decision, actor: str, now:
     return write_offs.reverse_confirmation(tx, order, decision, actor, now)
 
 
+def _release_order(
+    tx: Connection, order_id: str, decision: Decision, actor: str, now: datetime
+) -> TopupOrder:
+    return write_offs.release_order(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
+
+
+def _record(tx: Connection, order_id: str, decision: Decision, actor: str, now: datetime) -> TopupOrder:
+    return write_offs.record_refund(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
+
+
 def _again(tx: Connection, refund_id: str, decision: Decision, actor: str, now: datetime) -> object:
     return write_offs.refund_again(tx, refund_id, decision, actor, now)
 
@@ -164,5 +183,7 @@ CONDUCT: Final[Mapping[Action, Conduct]] = {
     Action.REFUND_AGAIN: Conduct(_city_of_refund, _check_again, _again, _attempt_of_refund),
     Action.REFUND_BY_HAND: Conduct(_city_of_refund, _check_by_hand, _by_hand, _attempt_of_refund),
     Action.ABANDON_ISSUANCE: Conduct(_city_of_issuance, _check_abandon, _abandon),
+    Action.RELEASE_ORDER: Conduct(_city_of_order, _check_release_order, _release_order),
+    Action.RECORD_REFUND: Conduct(_city_of_order, _check_record, _record),
     Action.RELEASE_CARD: Conduct(_city_of_card, _check_release, _release),
 }

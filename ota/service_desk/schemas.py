@@ -13,9 +13,9 @@ from ota.web.fields import Text, Token
 
 
 class ProposalSchema(Strict):
-    """What is to be decided; a refund by hand and a confirmed load name the proof that the customer has the money.
+    """What is to be decided; what rests on something that was seen outside names the proof.
 
-    So does, that it is not on the card, a reversed confirmation where the card's own word is not enough (`proof_needed`).
+    So does a reversed confirmation where the card's own word is not enough (`proof_needed`).
     """
 
     action = fields.String(required=True, validate=validate.OneOf([action.value for action in Action]))

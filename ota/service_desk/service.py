@@ -41,8 +41,7 @@ class Proposal:
         """What rests on something that was seen names the proof, and nothing else does: raises InvalidValue."""
         if self.action not in MAY_BE_PROVEN and ("proof" in self.data) != (self.action in PROVEN):
             raise InvalidValue(
-                "proof",
-                "one with refund_by_hand and confirm_load, and with nothing else that has no need of it",
+                "proof", f"one with {', '.join(sorted(PROVEN))}, and with nothing else that has no need of it"
             )
 
 

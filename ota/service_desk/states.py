@@ -27,11 +27,17 @@ class Action(StrEnum):
     ABANDON_ISSUANCE = "abandon_issuance"
     """Subject: an issuance whose phone is lost. There will be no card: its number is spent, what was paid goes back."""
 
+    RELEASE_ORDER = "release_order"
+    """Subject: an order held by a restore. Its money is neither on the card nor paid back: it goes on."""
+
+    RECORD_REFUND = "record_refund"
+    """Subject: an order held by a restore. The customer has the money back, by a refund that the restore forgot."""
+
     RELEASE_CARD = "release_card"
     """Subject: a frozen card. Its next verified counter is believed."""
 
 
-PROVEN = frozenset({Action.REFUND_BY_HAND, Action.CONFIRM_LOAD})
+PROVEN = frozenset({Action.REFUND_BY_HAND, Action.CONFIRM_LOAD, Action.RELEASE_ORDER, Action.RECORD_REFUND})
 """Actions that need a proof: where the customer has the money, and how that was seen."""
 
 

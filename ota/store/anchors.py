@@ -2,6 +2,9 @@
 
 Whoever can write to the database can write a chain anew, but not what was said about it elsewhere. Keep the file where
 the database's administrator cannot change it, or ship the log lines to such a place.
+
+The newest step of any state machine is anchored with them: a database that went back to an earlier moment does not have
+it any more (`ota.store.older`).
 """
 
 from __future__ import annotations
@@ -15,14 +18,20 @@ from pathlib import Path
 from typing import Final
 
 import orjson
+from sqlalchemy.engine import Connection
 
 from ota.core.clock import Clock
 from ota.core.errors import IntegrityProblem
-from ota.store import audit
+from ota.store import audit, history, restores
 from ota.store.audit import Head
 from ota.store.phases import Store
+from ota.store.restores import Restore
 
 _log = logging.getLogger(__name__)
+
+
+STEPS: Final = "state_history"
+"""The stream of anchors that is none of the audit trail: the newest step, by its number."""
 
 
 class AnchorsDamaged(IntegrityProblem):
@@ -53,15 +62,15 @@ class Anchors:
         self._store = store
         self._clock = clock
         self._path = path
-        self._written: dict[str, int] = {}
+        self._written: dict[str, Anchor] = {}
         self._read_up_to = 0
 
     def write(self) -> int:
         """Anchor every stream that has moved since the last anchor in the file; returns how many."""
         with self._store.read() as tx:
-            heads = audit.heads(tx)
+            heads, restore = latest(tx), restores.newest(tx)
         self._catch_up()
-        moved = [head for head in heads if head.position > self._written.get(head.stream, 0)]
+        moved = [head for head in heads if _has_moved(head, self._written.get(head.stream), restore)]
         if moved:
             self._append(moved, self._clock.now())
         return len(moved)
@@ -78,11 +87,9 @@ class Anchors:
                     self._note(raw)
 
     def _note(self, raw: bytes) -> None:
-        try:
-            head = _read(raw).head
-        except _NOT_AN_ANCHOR:
-            return  # `ota audit verify` names it; anchoring goes on
-        self._written[head.stream] = max(head.position, self._written.get(head.stream, 0))
+        anchor = read_line(raw)
+        if anchor is not None:  # `ota audit verify` names what is none; anchoring goes on
+            self._written[anchor.head.stream] = anchor
 
     def _append(self, heads: list[Head], at: datetime) -> None:
         text = b"".join(_line(head, at) for head in heads)
@@ -95,6 +102,27 @@ class Anchors:
             os.close(file)
         for head in heads:
             _log.info("audit anchor: %s %d %s", head.stream, head.position, head.digest.hex())
+
+
+def latest(tx: Connection) -> list[Head]:
+    """What is anchored: the end of every stream of the audit trail, and the newest step."""
+    step = history.newest(tx)
+    steps = [] if step is None else [Head(STEPS, *step)]
+    return [*audit.heads(tx), *steps]
+
+
+def read_line(raw: bytes) -> Anchor | None:
+    """The anchor in a line of the file, or None."""
+    try:
+        return _read(raw)
+    except _NOT_AN_ANCHOR:
+        return None
+
+
+def _has_moved(head: Head, written: Anchor | None, restore: Restore | None) -> bool:
+    """Whether the end of a stream is to be anchored; what was said before a restore may be about what is forgotten."""
+    is_void = written is None or (restore is not None and written.at <= restore.at)
+    return is_void or (written is not None and head.position > written.head.position)
 
 
 def read_anchors(path: Path) -> Iterator[Anchor]:

@@ -54,6 +54,7 @@ REFUNDS: Final = "refunds"
 CARDS: Final = "cards"
 KEYS: Final = "keys"
 ELEMENTS: Final = "elements"
+RESTORES: Final = "restores"
 
 PLATFORM: Final = "platform"
 """The actor of what no person and no caller asked for."""

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.engine import Connection
 
-from ota.store import audit
-from ota.store.anchors import Anchor
+from ota.store import audit, restores
+from ota.store.anchors import STEPS, Anchor
 from ota.store.audit import GENESIS, Entry, Head
+from ota.store.restores import Restore
 
 Progress = Callable[[int], object]
 """Is told how many more rows were looked at."""
@@ -42,8 +43,10 @@ def verify(
     head or by an anchor, and a chain that was written anew meets an anchor with another digest.
     """
     said: dict[str, dict[int, bytes]] = defaultdict(dict)
+    restore = restores.newest(tx)
     for anchor in anchors:
-        said[anchor.head.stream][anchor.head.position] = anchor.head.digest
+        if anchor.head.stream != STEPS and not _is_forgotten(tx, anchor, restore):
+            said[anchor.head.stream][anchor.head.position] = anchor.head.digest
     heads = {head.stream: head for head in audit.heads(tx)}
     found = tx.execute(select(audit.audit.c.stream).distinct()).scalars().all()
     findings: list[Finding] = []
@@ -55,6 +58,15 @@ def verify(
             progress(1)
         findings += walk.end(heads.get(stream))
     return findings
+
+
+def _is_forgotten(tx: Connection, anchor: Anchor, restore: Restore | None) -> bool:
+    """Whether an anchor tells of an entry that a restore, which somebody told of, has taken away."""
+    if restore is None or anchor.at > restore.at:
+        return False
+    mine = (audit.audit.c.stream == anchor.head.stream, audit.audit.c.position == anchor.head.position)
+    written_at = tx.execute(select(audit.audit.c.at).where(*mine)).scalar()
+    return written_at is None or written_at >= restore.at
 
 
 class _Walk:

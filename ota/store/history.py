@@ -1,8 +1,10 @@
 """Every step of every state machine, written in the transaction that takes it."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -25,6 +27,25 @@ state_history = append_only(
         sa.Index(None, "kind", "subject_id"),
     )
 )
+
+
+def newest(tx: Connection) -> tuple[int, bytes] | None:
+    """Number and digest of the newest step; None where nothing has happened."""
+    last = tx.execute(sa.select(sa.func.max(state_history.c.id))).scalar()
+    if last is None:
+        return None
+    digest = digest_of(tx, last)
+    assert digest is not None  # noqa: S101  nothing is removed from this table
+    return last, digest
+
+
+def digest_of(tx: Connection, number: int) -> bytes | None:
+    """SHA-256 over a step, as far as it tells one from another; None where there is no such step."""
+    row = tx.execute(sa.select(state_history).where(state_history.c.id == number)).one_or_none()
+    if row is None:
+        return None
+    told = [row.id, row.kind, row.subject_id, row.before, row.event, row.after, row.at.isoformat()]
+    return hashlib.sha256(orjson.dumps(told)).digest()
 
 
 def record(  # noqa: PLR0913  one row, one argument per column

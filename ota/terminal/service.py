@@ -16,10 +16,12 @@ from ota.hsm_adapter.trail import on_behalf_of
 from ota.store.phases import Store
 from ota.topup import attempts, orders
 from ota.topup.contact import Contact, Traces, read_traces
+from ota.topup.errors import NotLoadable
 from ota.topup.loads import Loads
 from ota.topup.orders import TopupOrder
 from ota.topup.outcome import Arrived, AskAgain, Authorised, Decision, Stopped
 from ota.topup.service import NewTopup, Topups
+from ota.topup.states import TopupState
 
 
 class NothingToResume(NotFound):
@@ -70,6 +72,8 @@ class TerminalLoads:
         _require_terminal(caller, wanted.terminal)
         _require_same_card(wanted)
         order = self._topups.order(caller, key, NewTopup(wanted.card, wanted.amount, wanted.payment))
+        if order.state is TopupState.HELD:  # the card is not asked about money that people must decide about
+            return Move(order, problem=NotLoadable(order.state))
         nonce = self._loads.accept(order.id, wanted.terminal, wanted.answer)
         if nonce is None:
             return self._ask(caller, order.id)

@@ -29,6 +29,9 @@ NOT_MOVED: Final = "counter_not_moved"
 REVERSED: Final = "confirmation_reversed"
 """Evidence: two people took their confirmation back, the card having disproved it."""
 
+RESTORED: Final = "database_restored"
+"""Evidence: the database was brought back to a moment before; what happened to this money since is known outside."""
+
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
@@ -60,6 +63,8 @@ class Attempt:
     nonce: str
     state: AttemptState
     load: Load
+    restore_id: str | None = None
+    """The restore that it is older than: another load may have taken its counter and be forgotten."""
 
     @property
     def counter(self) -> int:
@@ -297,4 +302,5 @@ def _attempt(row: Row[tuple[object, ...]]) -> Attempt:
         nonce=row.nonce,
         state=AttemptState(row.state),
         load=Load(Fen(row.amount_fen), bytes.fromhex(row.terminal_no), answer, CardTime(row.host_time)),
+        restore_id=row.restore_id,
     )

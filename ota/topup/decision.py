@@ -35,7 +35,8 @@ class Sighting:
 
     ``counter``: the online ATC inside a MAC1 that verified and answers a fresh challenge. ``attempt``: the online ATC
     of the live attempt, None without one. ``expected``: what the counter should be without an attempt, None for a
-    card never seen. ``proven``: a verified TAC, or a journal record that matches the attempt, was read.
+    card never seen. ``foreign_loads``: the purse may have been loaded without a row here: by another platform, or by this
+    one before its database was restored. ``proven``: a verified TAC, or a journal record that matches the attempt, was read.
     """
 
     counter: int

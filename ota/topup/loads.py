@@ -218,7 +218,8 @@ class Loads:
                 counter=counter,
                 attempt=live.counter if live is not None else None,
                 expected=known.last_atc,
-                foreign_loads=rules.city.load.foreign_loads,
+                foreign_loads=rules.city.load.foreign_loads
+                or (live is not None and live.restore_id is not None),
                 proven=proven,
             )
         )

@@ -41,6 +41,7 @@ topup_order = Table(
     Column("amount_fen", BigInteger, nullable=False),
     Column("state", choice(TopupState), nullable=False),
     Column("issuance_id", String(40), nullable=True),
+    Column("restore_id", String(40), nullable=True),  # the restore that left open what became of its money
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     CheckConstraint("amount_fen > 0", name="amount_positive"),
@@ -124,6 +125,9 @@ load_attempt = Table(
     Column("algorithm_id", Integer, nullable=False),
     Column("random", String(8), nullable=False),
     Column("mac1", String(8), nullable=False),
+    Column(
+        "restore_id", String(40), nullable=True
+    ),  # older than this restore: its counter alone proves nothing
     Column("authorised_at", UtcDateTime, nullable=False),
     Column("decided_at", UtcDateTime, nullable=True),
     CheckConstraint("amount_fen > 0", name="amount_positive"),
@@ -170,6 +174,7 @@ refund = Table(
     Column("state", choice(RefundState), nullable=False),
     Column("amount_fen", BigInteger, nullable=False),
     Column("reason", choice(RefundReason), nullable=False),
+    Column("restore_id", String(40), nullable=True),  # this round may have been paid by other means before it
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     CheckConstraint("amount_fen > 0", name="amount_positive"),

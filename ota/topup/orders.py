@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, Row, select
 
@@ -15,6 +16,9 @@ from ota.store import history
 from ota.topup import news
 from ota.topup.models import topup_order
 from ota.topup.states import TOPUP, TopupEvent, TopupState
+
+_LEAVE_OPEN: Final = frozenset({TopupEvent.DATABASE_RESTORED, TopupEvent.REFUND_FAILED_UNPROVEN})
+"""Steps after which it is as open as before what became of the money since the backup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,21 @@ class TopupOrder:
     state: TopupState
     issuance_id: str | None
     created_at: datetime
+    restore_id: str | None = None
+    """The restore of the database that left open what became of its money; None once that is known again."""
+
+    @property
+    def is_in_question(self) -> bool:
+        """Whether only people may say what becomes of its money: what happened since the backup is known outside."""
+        return self.restore_id is not None
+
+    def in_question(self, tx: Connection, restore_id: str) -> TopupOrder:
+        """Put the order's money in question by a restore; a step by evidence or by two people ends that.
+
+        The caller holds the row's lock.
+        """
+        tx.execute(topup_order.update().where(topup_order.c.id == self.id).values(restore_id=restore_id))
+        return replace(self, restore_id=restore_id)
 
     def step(
         self, tx: Connection, event: TopupEvent, now: datetime, detail: Mapping[str, object] | None = None
@@ -39,9 +58,9 @@ class TopupOrder:
         The caller holds the row's lock.
         """
         after = TOPUP.after(self.state, event)
-        tx.execute(
-            topup_order.update().where(topup_order.c.id == self.id).values(state=after, updated_at=now)
-        )
+        restore_id = self.restore_id if event in _LEAVE_OPEN else None
+        changes = {"state": after, "restore_id": restore_id, "updated_at": now}
+        tx.execute(topup_order.update().where(topup_order.c.id == self.id).values(changes))
         history.record(
             tx,
             kind="topup",
@@ -53,7 +72,7 @@ class TopupOrder:
             detail=detail,
         )
         news.tell(tx, self, event, after, now)
-        return replace(self, state=after)
+        return replace(self, state=after, restore_id=restore_id)
 
 
 def insert(tx: Connection, order: TopupOrder) -> None:
@@ -149,4 +168,5 @@ def _order(row: Row[tuple[object, ...]]) -> TopupOrder:
         state=TopupState(row.state),
         issuance_id=row.issuance_id,
         created_at=row.created_at,
+        restore_id=row.restore_id,
     )

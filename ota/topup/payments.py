@@ -133,6 +133,7 @@ class Payment:
     channel: str
     trade_no: str
     amount: Fen
+    paid_at: datetime
 
     @property
     def money(self) -> Money:
@@ -216,6 +217,7 @@ def _insert(tx: Connection, due: Due, fact: PaymentFact, now: datetime) -> Payme
         channel=fact.channel,
         trade_no=fact.trade_no,
         amount=fact.amount,
+        paid_at=fact.paid_at,
     )
     inserted = tx.execute(
         insert_or_skip(tx, payment).values(
@@ -260,6 +262,7 @@ def _payment(row: Row[tuple[object, ...]]) -> Payment:
         channel=row.channel,
         trade_no=row.trade_no,
         amount=Fen(row.amount_fen),
+        paid_at=row.paid_at,
     )
 
 

@@ -40,6 +40,8 @@ class Refund:
     reason: RefundReason
     created_at: datetime
     updated_at: datetime
+    restore_id: str | None = None
+    """The restore before which this round may have been paid out by other means, or under another key."""
 
     @property
     def key(self) -> str:
@@ -64,17 +66,24 @@ class Refund:
             round=self.round + 1 if again else self.round,
             tries=0 if again else self.tries + 1,
             updated_at=now,
+            restore_id=None if again else self.restore_id,
         )
+        changes = {"state": after, "round": new.round, "refund_key": new.key, "tries": new.tries}
         tx.execute(
             refund.update()
             .where(refund.c.id == self.id)
-            .values(state=after, round=new.round, refund_key=new.key, tries=new.tries, updated_at=now)
+            .values(**changes, restore_id=new.restore_id, updated_at=now)
         )
         _remember(tx, new, self.state, event, now)
         if event in _BOOKED:
             _book(tx, self, new, event, now)
             audit.append(tx, _entry(new, f"refund_{event}", actor, now))
         return new
+
+    def in_question(self, tx: Connection, restore_id: str) -> Refund:
+        """Note that this round must not be sent before the wallet, or two people, have said what became of it."""
+        tx.execute(refund.update().where(refund.c.id == self.id).values(restore_id=restore_id))
+        return replace(self, restore_id=restore_id)
 
     def asked(self, tx: Connection, now: datetime) -> Refund:
         """Note that the wallet was asked and nothing is known yet."""
@@ -214,4 +223,5 @@ def _refund(row: Row[tuple[object, ...]]) -> Refund:
         reason=row.reason,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        restore_id=row.restore_id,
     )

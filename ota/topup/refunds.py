@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, select
 from ota.core.clock import Clock
 from ota.core.errors import Conflict, NextAction
 from ota.core.principal import Principal
-from ota.store import audit
+from ota.store import audit, restores
 from ota.store.phases import Store
 from ota.topup import attempts, orders, payments, refund_rows
 from ota.topup.models import payment as payment_table
@@ -110,19 +110,23 @@ class Refunds:
         asked = self._prepare(refund_id)
         if asked is None:
             return
-        order, state = asked
-        answer = self._desk.query(order) if state is RefundState.UNKNOWN else self._desk.send(order)
-        if state is RefundState.UNKNOWN and answer is RefundAnswer.UNHEARD:
-            if not self._sent_again(refund_id):
+        order, refund = asked
+        is_unknown = refund.state is RefundState.UNKNOWN
+        answer = self._desk.query(order) if is_unknown else self._desk.send(order)
+        if is_unknown and answer is RefundAnswer.UNHEARD:
+            if refund.restore_id is not None:
+                answer = RefundAnswer.REFUSED  # it may have been paid by other means: two people decide
+            elif not self._sent_again(refund_id):
                 return
-            answer = self._desk.send(order)
+            else:
+                answer = self._desk.send(order)
         self._take(refund_id, order.key, answer)
 
     def sweep(self) -> int:
         """Return what nobody loads, and take up refunds that lost their job; returns how many were touched."""
         return self._return_unused() + self._take_up_forgotten()
 
-    def _prepare(self, refund_id: str) -> tuple[RefundOrder, RefundState] | None:
+    def _prepare(self, refund_id: str) -> tuple[RefundOrder, Refund] | None:
         """Commit what is about to be done; None when there is nothing to do now."""
         now = self._clock.now()
         with self._store.begin() as tx:
@@ -136,7 +140,9 @@ class Refunds:
                 refund = refund.step(tx, RefundEvent.SILENT, now)  # whoever sent it did not live to say more
             elif refund.state is RefundState.REQUESTED:
                 refund = refund.step(tx, RefundEvent.SENT, now)
-            return _told(refund, payments.get(tx, refund.payment_id)), refund.state
+                if refund.restore_id is not None:  # asked about before it is sent
+                    refund = refund.step(tx, RefundEvent.SILENT, now)
+            return _told(refund, payments.get(tx, refund.payment_id)), refund
 
     def _sent_again(self, refund_id: str) -> bool:
         with self._store.begin() as tx:
@@ -200,7 +206,7 @@ def return_unloaded(
     The caller holds the order's lock, without which no load of it is authorised. Raises NotRefundable: anything but PAID
     leaves open where the money is. Raises RefundNeedsTwoPeople.
     """
-    if order.state is not TopupState.PAID or _may_be_on_a_card(tx, order):
+    if order.state is not TopupState.PAID or may_be_on_a_card(tx, order):
         raise NotRefundable(order.state)
     if reason is not RefundReason.FOUR_EYES and attempts.rests_on_replayable_proof(tx, order.id):
         raise RefundNeedsTwoPeople
@@ -214,7 +220,7 @@ def started(
     """A refund of this payment under way: a new one, or the next round of one that was refused."""
     earlier = refund_rows.of_payment(tx, payment.id)
     if earlier is None:
-        return refund_rows.start(tx, payment, reason, now, actor)
+        return _in_question_if_old(tx, refund_rows.start(tx, payment, reason, now, actor), payment)
     again = refund_rows.lock(tx, earlier.id).step(tx, RefundEvent.STARTED_AGAIN, now, actor)
     again.look_after(tx, now)
     return again
@@ -229,10 +235,21 @@ def card_not_made(tx: Connection, issuance_id: str, now: datetime) -> None:
             return_unloaded(tx, order, RefundReason.CARD_NOT_MADE, now)
     fee = payments.find_of_order(tx, issuance_id)
     if fee is not None and refund_rows.of_payment(tx, fee.id) is None:
-        refund_rows.start(tx, fee, RefundReason.CARD_NOT_MADE, now)
+        started(tx, fee, RefundReason.CARD_NOT_MADE, now)
 
 
-def _may_be_on_a_card(tx: Connection, order: TopupOrder) -> bool:
+def _in_question_if_old(tx: Connection, new: Refund, payment: Payment) -> Refund:
+    """A fee or surplus that was paid before a restore may have gone back before it, under a key that is forgotten.
+
+    An order's own money was looked after by people before it could be given back.
+    """
+    restore = restores.after(tx, payment.paid_at)
+    if restore is None or refund_rows.returns_an_order(payment):
+        return new
+    return new.in_question(tx, restore.id)
+
+
+def may_be_on_a_card(tx: Connection, order: TopupOrder) -> bool:
     """Whether a MAC2 of this order is out, or was ever left undecided or proven."""
     return bool(attempts.states_of(tx, order.id) & (LIVE | {AttemptState.LOADED, AttemptState.GIVEN_UP}))
 
@@ -240,7 +257,7 @@ def _may_be_on_a_card(tx: Connection, order: TopupOrder) -> bool:
 def _ending(tx: Connection, order: TopupOrder, event: RefundEvent) -> TopupEvent:
     if event is RefundEvent.CONFIRMED:
         return TopupEvent.REFUND_DONE
-    if _may_be_on_a_card(tx, order):
+    if order.is_in_question or may_be_on_a_card(tx, order):
         return TopupEvent.REFUND_FAILED_UNPROVEN
     return TopupEvent.REFUND_FAILED
 

@@ -32,7 +32,7 @@ def order_topup(wanted: tuple[NewTopup, Opening | None]) -> dict[str, Any]:
     """Order a top-up. A paid order that says what the element is gets its session and first batch at once."""
     new, opening = wanted
     order = find(Topups).order(caller(), idempotency_key(), new)
-    if opening is None or order.state is TopupState.CREATED:
+    if opening is None or order.state in (TopupState.CREATED, TopupState.HELD):
         return topup_view(order)
     opened = find(Sessions).open(caller(), PLAN, order.id, opening)
     return topup_view(order) | {"session": opened.view}

@@ -16,7 +16,7 @@ from ota.ledger import books, journals
 from ota.registry import cards, numbers
 from ota.store.idempotency import KeyReused
 from ota.store.phases import Store
-from ota.topup import attempts, orders, payments, refunds
+from ota.topup import attempts, orders, payments, refunds, restored
 from ota.topup.orders import TopupOrder, own
 from ota.topup.payments import Due, Payment, PaymentClaimed, PaymentFact, SignedFacts
 from ota.topup.rules import RuleBook
@@ -106,16 +106,21 @@ class Topups:
         fact: PaymentFact,
         issuance_id: str,
     ) -> str:
-        """Make the paid order that an issuance loads at its end, inside the transaction of the issuance order."""
+        """Make the paid order that an issuance loads at its end, inside the transaction of the issuance order.
+
+        Raises the errors of payments, PaidBeforeRestore.
+        """
         self._rules.of_card(wanted.card).city.limits.check_load(wanted.amount)
         made = self._insert(tx, caller, key, wanted, issuance_id)
+        restored.require_after(tx, fact.paid_at)
         payments.take_fitting(tx, _due(made), fact, self._clock.now())
         return made.step(tx, TopupEvent.PAYMENT_TAKEN, self._clock.now()).id
 
     def book_fee(
         self, tx: Connection, caller: Principal, order_id: str, city: CityCode, fee: Fen, fact: PaymentFact
     ) -> None:
-        """Book the payment of an issuance fee; raises the errors of payments."""
+        """Book the payment of an issuance fee; raises the errors of payments, PaidBeforeRestore."""
+        restored.require_after(tx, fact.paid_at)
         due = Due(order_id, PaymentPurpose.FEE, caller.id, city, fee)
         payments.take_fitting(tx, due, fact, self._clock.now())
 
@@ -166,7 +171,7 @@ class Topups:
         if is_new and taken.surplus is not None:
             refunds.started(tx, taken, taken.surplus, now)
         elif is_new:
-            order = order.step(tx, TopupEvent.PAYMENT_TAKEN, now)
+            order = restored.hold_if_old(tx, order.step(tx, TopupEvent.PAYMENT_TAKEN, now), fact.paid_at, now)
         return order, taken
 
     def _note_refused(

@@ -94,7 +94,8 @@ def _it_did_not_arrive(
     live.step(tx, AttemptEvent.DISPROVEN, now)
     attempts.note(tx, live.order_id, live.id, "fresh_mac1", {"counter": counter, "loaded": False}, now)
     order = orders.lock(tx, live.order_id)
-    if not _was_given_up(live, order, TopupEvent.LOAD_DISPROVEN):
+    # Money in question by a restore may have gone back meanwhile: not being on the card does not free it.
+    if not order.is_in_question and not _was_given_up(live, order, TopupEvent.LOAD_DISPROVEN):
         order.step(tx, TopupEvent.LOAD_DISPROVEN, now)
     cards.saw_counter(tx, known.number, counter, now)
 

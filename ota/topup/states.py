@@ -38,6 +38,8 @@ class TopupEvent(StrEnum):
     INTEGRITY_BROKEN = "integrity_broken"
     RELEASED = "released"
     CONFIRMATION_REVERSED = "confirmation_reversed"
+    DATABASE_RESTORED = "database_restored"
+    FOUND_UNUSED = "found_unused"
 
 
 _S, _E = TopupState, TopupEvent
@@ -71,6 +73,11 @@ TOPUP = Machine[TopupState, TopupEvent](
         (_S.HELD, _E.WRITTEN_OFF): _S.WRITTEN_OFF,
         # Two people said it was loaded, and the card has disproved it since.
         (_S.LOADED, _E.CONFIRMATION_REVERSED): _S.PAID,
+        # What became of its money since the backup is known outside only: two people look, then it goes on.
+        (_S.PAID, _E.DATABASE_RESTORED): _S.HELD,
+        (_S.LOADING, _E.DATABASE_RESTORED): _S.HELD,
+        (_S.UNCERTAIN, _E.DATABASE_RESTORED): _S.HELD,
+        (_S.HELD, _E.FOUND_UNUSED): _S.PAID,
     },
 )
 

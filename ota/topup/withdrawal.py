@@ -33,5 +33,5 @@ def withdraw(tx: Connection, attempt: Attempt, why: str, now: datetime) -> None:
     attempt.step(tx, AttemptEvent.DISPROVEN, now)
     attempts.note(tx, attempt.order_id, attempt.id, "mac2_withheld", {"why": why, "loaded": False}, now)
     order = orders.get(tx, attempt.order_id)
-    if TOPUP.allows(order.state, TopupEvent.LOAD_DISPROVEN):
+    if not order.is_in_question and TOPUP.allows(order.state, TopupEvent.LOAD_DISPROVEN):
         order.step(tx, TopupEvent.LOAD_DISPROVEN, now)

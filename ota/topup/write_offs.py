@@ -17,7 +17,7 @@ from ota.registry import cards
 from ota.registry.cards import Card
 from ota.store import audit
 from ota.store.audit import Entry
-from ota.topup import attempts, orders, payments, refund_rows, refunds
+from ota.topup import attempts, orders, payments, refund_rows, refunds, restored
 from ota.topup.attempts import Attempt
 from ota.topup.orders import TopupOrder
 from ota.topup.refund_rows import Refund
@@ -105,8 +105,7 @@ def write_off(
     _require_same_attempt(tx, order, decision)
     _set_aside(tx, order, decision, now)
     journals.post(tx, books.written_off(payments.of_order(tx, order.id).money), now)
-    data = {"amount_fen": order.amount.amount, **decision}
-    audit.append(tx, Entry(audit.REFUNDS, actor, "written_off", order.id, data, now))
+    _tell(tx, order, "written_off", decision, actor, now)
     return order
 
 
@@ -118,22 +117,33 @@ def require_in_question(tx: Connection, order: TopupOrder) -> Attempt:
     return live
 
 
+def require_confirmable(tx: Connection, order: TopupOrder) -> None:
+    """Raise NotInThisState unless two people may say that the order's money is on the card; raises OnTheCard."""
+    if restored.is_held(order):
+        require_not_on_the_card(tx, order.id)
+    else:
+        require_in_question(tx, order)
+
+
 def confirm_load(
     tx: Connection, order: TopupOrder, decision: Mapping[str, object], actor: str, now: datetime
 ) -> TopupOrder:
     """Book a load that two people saw on the card. Raises NotInThisState, DecisionOutdated.
 
-    The card's counter is not known better by that: its next verified one is believed.
+    The card's counter is not known better by that: its next verified one is believed. After a restore the attempt
+    itself may be forgotten; the money is on the card all the same.
     """
-    live = require_in_question(tx, order)
     _require_same_attempt(tx, order, decision)
-    attempts.note(tx, order.id, live.id, attempts.CONFIRMED, decision, now)
-    loaded = book_loaded(tx, live, "four_eyes", now)
+    if restored.is_held(order):
+        loaded = restored.book_loaded(tx, order, decision, now)
+    else:
+        live = require_in_question(tx, order)
+        attempts.note(tx, order.id, live.id, attempts.CONFIRMED, decision, now)
+        loaded = book_loaded(tx, live, "four_eyes", now)
     if loaded is None:  # the card's counter says that another load took its place
         raise NotInThisState("top-up", order.state, "load_confirmed")
     cards.believe_next(tx, order.card, now)
-    data = {"amount_fen": order.amount.amount, **decision}
-    audit.append(tx, Entry(audit.REFUNDS, actor, "load_confirmed", order.id, data, now))
+    _tell(tx, order, "load_confirmed", decision, actor, now)
     return loaded
 
 
@@ -157,9 +167,37 @@ def reverse_confirmation(
     mistaken.step(tx, AttemptEvent.CONFIRMATION_REVERSED, now)
     attempts.note(tx, order.id, mistaken.id, attempts.REVERSED, {**decision, "loaded": False}, now)
     journals.reverse(tx, JournalKind.LOAD_PROVEN, mistaken.id, now)
-    data = {"amount_fen": order.amount.amount, **decision}
-    audit.append(tx, Entry(audit.REFUNDS, actor, "confirmation_reversed", order.id, data, now))
+    _tell(tx, order, "confirmation_reversed", decision, actor, now)
     return order.step(tx, TopupEvent.CONFIRMATION_REVERSED, now, decision)
+
+
+def release_order(
+    tx: Connection, order: TopupOrder, decision: Mapping[str, object], actor: str, now: datetime
+) -> TopupOrder:
+    """Let an order that a restore holds go on: two people found its money neither on the card nor paid back.
+
+    Where a MAC2 of it may still be out, the card's next contact decides. Raises NotInThisState.
+    """
+    after = restored.require_releasable(tx, order)
+    attempts.note(tx, order.id, None, "four_eyes_release", decision, now)
+    _tell(tx, order, "order_released", decision, actor, now)
+    return order.step(tx, after, now, decision)
+
+
+def record_refund(
+    tx: Connection, order: TopupOrder, decision: Mapping[str, object], actor: str, now: datetime
+) -> TopupOrder:
+    """Book that the customer has the money back already, by a refund that a restore forgot.
+
+    Nothing is sent. Raises NotInThisState, OnTheCard.
+    """
+    restored.require_held(order, "refund_recorded")
+    require_not_on_the_card(tx, order.id)
+    _set_aside(tx, order, decision, now)
+    known = refunds.started(tx, payments.of_order(tx, order.id), RefundReason.FOUR_EYES, now, actor)
+    order = order.step(tx, TopupEvent.REFUND_DECIDED, now, decision)
+    known.step(tx, RefundEvent.PAID_BY_HAND, now, actor)
+    return order.step(tx, TopupEvent.REFUND_DONE, now, {"refund": known.key})
 
 
 def refund_again(
@@ -192,6 +230,13 @@ def release_card(tx: Connection, known: Card, actor: str, now: datetime) -> Card
     if live is not None and live.state is AttemptState.DECIDED:
         live.step(tx, AttemptEvent.GIVEN_UP, now)
     return cards.release(tx, known, now, actor)
+
+
+def _tell(
+    tx: Connection, order: TopupOrder, what: str, decision: Mapping[str, object], actor: str, now: datetime
+) -> None:
+    data = {"amount_fen": order.amount.amount, **decision}
+    audit.append(tx, Entry(audit.REFUNDS, actor, what, order.id, data, now))
 
 
 def _set_aside(tx: Connection, order: TopupOrder, decision: Mapping[str, object], now: datetime) -> None:

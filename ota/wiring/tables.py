@@ -12,6 +12,7 @@ from ota.ledger import models as ledger_models
 from ota.registry import models as registry_models
 from ota.service_desk import models as service_desk_models
 from ota.store import audit as audit_models
+from ota.store import restores as restore_models
 from ota.store import schema
 from ota.topup import models as topup_models
 
@@ -25,6 +26,7 @@ MODELS = (
     city_hosts_models,
     service_desk_models,
     audit_models,
+    restore_models,
 )
 """Importing them declares their tables."""
 

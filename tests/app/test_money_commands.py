@@ -130,7 +130,7 @@ def test_a_trail_that_was_left_alone_is_verified(data: Path) -> None:
     result = ota("audit", "verify", data=data)
 
     assert result.exit_code == 0, result.output
-    assert "entries: 1, anchors: 1, findings: 0" in result.output
+    assert "entries: 1, anchors: 2, findings: 0" in result.output
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
@@ -170,9 +170,9 @@ def test_what_has_moved_is_anchored(platform: Platform, data: Path) -> None:
 
     first, again = (ota("audit", "anchor", data=data) for _ in range(2))
 
-    assert first.output == "anchors written: 1\n"
+    assert first.output == "anchors written: 2\n"  # the trail's end, and the newest step
     assert again.output == "anchors written: 0\n"
-    assert len((data / "audit-anchors.jsonl").read_text().splitlines()) == 2
+    assert len((data / "audit-anchors.jsonl").read_text().splitlines()) == 4
 
 
 def test_anchors_go_where_the_settings_say(make_platform: MakePlatform, tmp_path: Path) -> None:
@@ -184,4 +184,4 @@ def test_anchors_go_where_the_settings_say(make_platform: MakePlatform, tmp_path
 
     platform.built.runner.sweep()
 
-    assert len(elsewhere.read_text().splitlines()) == 1
+    assert len(elsewhere.read_text().splitlines()) == 2

@@ -76,6 +76,20 @@ def test_a_missing_answer_differs() -> None:
         check_read_back(READINGS, GOOD[:-1])
 
 
+def test_a_card_that_was_used_may_hold_any_balance_and_differs_in_nothing_else() -> None:
+    used = [
+        answer(reading, b"\x00\x00\x13\x88") if "balance" in reading.name else answer(reading)
+        for reading in READINGS
+    ]
+
+    check_read_back(READINGS, used, is_fresh=False)
+
+    with pytest.raises(ReadBackDiffers, match="balance"):
+        check_read_back(READINGS, used)
+    with pytest.raises(ReadBackDiffers, match="EF15"):
+        check_read_back(READINGS, [used[0], answer(READINGS[1], bytes(30)), *used[2:]], is_fresh=False)
+
+
 def test_an_absent_element_differs() -> None:
     with pytest.raises(ReadBackDiffers, match="T-Union FCI"):
         READINGS[0].check(Response(bytes.fromhex("6F00"), SUCCESS))

@@ -20,7 +20,7 @@ CARDS = {
     "frozen": {"released": "active"},
 }
 NUMBERS = {
-    "free": {"held": "held"},
+    "free": {"held": "held", "skipped": "retired"},
     "held": {"bound": "bound", "retired": "retired", "released": "free"},
     "bound": {"retired": "retired"},
 }

@@ -560,7 +560,13 @@ def test_a_proposal_that_is_not_well_formed_is_refused(desk: Desk, changes: dict
 
 @pytest.mark.parametrize(
     "changes",
-    [{"proof": "for an action that has none"}, {"action": "refund_by_hand"}, {"action": "confirm_load"}],
+    [
+        {"proof": "for an action that has none"},
+        {"action": "refund_by_hand"},
+        {"action": "confirm_load"},
+        {"action": "release_order"},
+        {"action": "record_refund"},
+    ],
 )
 def test_a_proof_belongs_to_what_was_seen_and_to_nothing_else(desk: Desk, changes: dict[str, str]) -> None:
     body = {"action": "write_off", "subject_id": "top_1", "reason": "lost"} | changes

@@ -139,7 +139,12 @@ BACKSTAGE: Final[Mapping[str, Mapping[Fault, int]]] = {
     "jobs": _each((_COMMIT, 13), (_PAUSE, 25), ((Fault.DATABASE_DOWN,), 25), ((Fault.JOB_LATE,), 2)),
     "refund desk": _each(((Fault.REFUND_LOST, Fault.REFUND_SLOW, Fault.REFUND_ANSWER_LOST), 1)),
     "event desk": _each(((Fault.EVENT_LOST, Fault.EVENT_REFUSED, Fault.EVENT_ANSWER_LOST), 1)),
-    "operator": _each(((Fault.DEPLOY, Fault.KEY_ROTATED, Fault.CLOCK_JUMP, Fault.CARD_KEY_ROTATED), 4)),
+    "operator": _each(
+        (
+            (Fault.DEPLOY, Fault.KEY_ROTATED, Fault.CLOCK_JUMP, Fault.CARD_KEY_ROTATED, Fault.RESTORE),
+            4,
+        )
+    ),
 }
 
 

@@ -21,12 +21,18 @@ from tests.machines import PAIR, AnyMachine, decided, pairs
 ORDERS = {
     "created": {"payment_taken": "paid", "cancelled": "closed"},
     "closed": {"payment_taken": "paid"},
-    "paid": {"load_authorised": "loading", "refund_started": "refunding", "integrity_broken": "held"},
+    "paid": {
+        "load_authorised": "loading",
+        "refund_started": "refunding",
+        "integrity_broken": "held",
+        "database_restored": "held",
+    },
     "loading": {
         "load_proven": "loaded",
         "load_disproven": "paid",
         "load_in_doubt": "uncertain",
         "integrity_broken": "held",
+        "database_restored": "held",
     },
     "uncertain": {
         "load_proven": "loaded",
@@ -34,6 +40,7 @@ ORDERS = {
         "written_off": "written_off",
         "refund_decided": "refunding",
         "integrity_broken": "held",
+        "database_restored": "held",
     },
     "refunding": {
         "refund_done": "refunded",
@@ -42,6 +49,7 @@ ORDERS = {
     },
     "held": {
         "released": "uncertain",
+        "found_unused": "paid",
         "load_proven": "loaded",
         "load_disproven": "paid",
         "refund_decided": "refunding",

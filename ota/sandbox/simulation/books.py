@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ota.events.models import wallet_event
 from ota.ledger.models import account, posting
 from ota.sandbox.simulation.cards import Card, Credit
+from ota.sandbox.simulation.truth import Truth
 from ota.store.outbox import outbox
 from ota.topup.models import load_attempt, payment, refund, topup_order
 from ota.topup.states import LIVE, AttemptState, PaymentPurpose, TopupState
@@ -155,6 +156,19 @@ def jobs_waiting(engine: sa.Engine) -> int:
     query = sa.select(sa.func.count()).select_from(outbox).where(outbox.c.dead_at.is_(None))
     with engine.connect() as tx:
         return int(tx.execute(query).scalar_one())
+
+
+def on_cards(truth: Truth, seen: Books, payments: Sequence[PaymentRow]) -> Counter[str]:
+    """Fen that cards took, by order. What a restore forgot counts for the order that has its trade now."""
+    paid_with = {row.trade_no: row.order_id for row in payments if row.serves}
+    amounts: Counter[str] = Counter()
+    for card in truth.cards:
+        for credit in card.credits:
+            key = key_of(card, credit)
+            attempt = seen.by_key.get(key)
+            forgotten = paid_with.get(truth.forgotten_loads.get(key, ""), "nobody")
+            amounts[attempt.order_id if attempt is not None else forgotten] += credit.amount_fen
+    return amounts
 
 
 def key_of(card: Card, credit: Credit) -> LoadKey:

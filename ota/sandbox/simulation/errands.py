@@ -75,6 +75,16 @@ class Errand:
         for intention in self._unanswered():
             yield from intention.pursue(self.caller, self.luck)
 
+    def settle_again(self) -> Steps[None]:
+        """After a restore: send again what it forgot, in the old order, under the same keys."""
+        renamed: dict[str, str] = {}
+        for intention in self.intentions:
+            before = intention.order_id
+            intention.recall(self.caller.truth, renamed)
+            yield from intention.pursue(self.caller, self.luck)
+            if before and intention.order_id and before != intention.order_id:
+                renamed[before] = intention.order_id
+
     def _unanswered(self) -> Iterator[Intention]:
         return (intention for intention in self.intentions if intention.reply is None)
 
@@ -180,7 +190,9 @@ class Errand:
             for trade in self.caller.truth.trades.values()
             if trade.payer == self.caller.id and trade.answer == "taken"
         ]
-        if not used:
+        if (
+            not used or self.caller.truth.restores
+        ):  # a forgotten trade would be taken: its wallet itself vouches for it
             return
         trade = self.luck.choice.choice(used)
         body = {"payment": self.caller.payment(trade.number, self.plan.amount_fen)}

@@ -94,6 +94,7 @@ class Fault(StrEnum):
     CITY_HOST_TWICE = "city_host_twice"
     CITY_HOST_FORGED = "city_host_forged"
     CITY_HOST_BROKEN = "city_host_broken"
+    RESTORE = "restore"
 
 
 HOST_FAULTS: Final = (
@@ -147,6 +148,7 @@ RATES: Final[Mapping[Fault, float]] = dict.fromkeys(Fault, _SOMETIMES) | {
     Fault.REFUND_SLOW: _OFTEN,
     Fault.CARD_KEY_ROTATED: _OFTEN,
     Fault.SMALL_BATCHES: _OFTEN,
+    Fault.RESTORE: _RARELY,
 }
 """How often each kind strikes at one opportunity, before a seed makes everything rarer or more frequent."""
 

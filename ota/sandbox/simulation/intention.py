@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ota.sandbox.simulation.caller import Caller
 from ota.sandbox.simulation.faults import Luck
 from ota.sandbox.simulation.process import Reply
 from ota.sandbox.simulation.schedule import Steps
-from ota.sandbox.simulation.truth import Trade
+from ota.sandbox.simulation.truth import Trade, Truth
+
+_NOT_NOW: Final = ("not_found", "card_frozen", "card_not_usable")
+"""After a restore the platform may not know an order yet, and its people must look at a card first."""
 
 
 @dataclass
@@ -27,9 +30,25 @@ class Intention:
         """Try some more; the final answer once there is one."""
         if self.reply is None:
             reply = yield from caller.ask(luck, "POST", self.path, self.body, self.key, tries)
-            if reply is not None:
+            if reply is not None and not (caller.truth.restores and reply.code in _NOT_NOW):
                 self._take(reply)
         return self.reply
+
+    def recall(self, truth: Truth, renamed: Mapping[str, str]) -> None:
+        """After a restore: what it forgot is sent again under the same key, to the order that took the old one's place."""
+        for old, new in renamed.items():
+            self.path = self.path.replace(old, new)
+        if self.reply is None:
+            return
+        is_forgotten = any(trade.number in truth.forgotten_trades for trade in self.trades)
+        if is_forgotten or (self.reply.ok and self.order_id in truth.forgotten_orders):
+            self.reply = None
+
+    @property
+    def order_id(self) -> str:
+        """The order that the answer tells of; empty without one."""
+        told = self.reply.json if self.reply is not None and self.reply.ok else {}
+        return str(told.get("order_id") or told.get("load_id") or "")
 
     def _take(self, reply: Reply) -> None:
         self.reply = reply

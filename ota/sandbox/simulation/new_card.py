@@ -80,6 +80,10 @@ class NewCard:
             yield from phone.visit(self.order_id)
             yield Pause(1.0)
 
+    def settle_again(self) -> Steps[None]:
+        """After a restore: as before. No card was ordered or built since the backup."""
+        yield from self.settle()
+
     def _change_of_mind(self) -> None:
         """Perhaps the card is called off, or its first load is wanted back: soon, whatever the phone does then."""
         if self.luck.strikes(Fault.CARD_CANCELLED):
@@ -112,6 +116,8 @@ class NewCard:
         """The order's answer tells the number that the card will bear."""
         if reply is None:
             return False
+        if reply.code == "paid_before_restore":
+            return False  # the wallet gives the money back itself
         if not reply.ok:
             raise Violated("an order for an empty element is taken", f"{ISSUANCES} answered {reply.code}")
         self.order_id, self.first_load_id = reply.json["order_id"], reply.json["first_load_id"]

@@ -143,8 +143,9 @@ class Phone:
         other = lies.other_report(batch, told, self._luck.choice)
         if other == lies.true_report(batch, told):
             return
+        restores = self._wallet.truth.restores
         reply = yield self._report(session, other)
-        if reply is not None and reply.ok:
+        if reply is not None and reply.ok and restores == self._wallet.truth.restores:
             raise Violated("a seq is answered once", f"{session.id} answered seq {batch.seq} twice")
 
     def _send(self, session: Session, report: Any, tries: int = TRIES) -> Steps[Reply | None]:

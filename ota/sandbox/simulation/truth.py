@@ -44,6 +44,14 @@ class Truth:
     """The version of card keys that every process gives to new cards."""
     answers: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """The answer that each report got, by session and digest of the report."""
+    restores: int = 0
+    """How often the platform's database went back to an earlier moment. What it forgot then:"""
+    forgotten_orders: set[str] = field(default_factory=set)
+    forgotten_trades: set[str] = field(default_factory=set)
+    forgotten_loads: dict[tuple[str, int, str, str, str], str] = field(default_factory=dict)
+    """MAC2s that left, as card and platform know a load, with the trades that paid for them."""
+    confirmed: set[str] = field(default_factory=set)
+    """Orders whose money two people saw on a card."""
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def pay(self, payer: str, amount_fen: int) -> Trade:

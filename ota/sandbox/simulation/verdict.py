@@ -58,7 +58,7 @@ def judge(
 def _count(truth: Truth, seen: Books, payments: Sequence[PaymentRow]) -> tuple[int, int]:
     """Per order: what customers paid against what is on cards, with the platform, or given back."""
     captured: Counter[str] = Counter()
-    found = _on_cards(truth, seen)
+    found = books.on_cards(truth, seen, payments)
     for row in payments:
         trade = truth.trades.get(row.trade_no)
         captured[row.order_id] += trade.amount_fen if trade else 0
@@ -77,15 +77,6 @@ def _kept(seen: Books, order_id: str, elsewhere_fen: int) -> int:
     return order.amount_fen if order.state in _WITH_PLATFORM and not elsewhere_fen else 0
 
 
-def _on_cards(truth: Truth, seen: Books) -> Counter[str]:
-    amounts: Counter[str] = Counter()
-    for card in truth.cards:
-        for credit in card.credits:
-            attempt = seen.by_key.get(books.key_of(card, credit))
-            amounts[attempt.order_id if attempt is not None else "nobody"] += credit.amount_fen
-    return amounts
-
-
 def _unfinished(seen: Books, stuck: Sequence[str]) -> list[str]:
     """Orders that found no end though every card was there; then what stood in the way."""
     waiting = [f"{order.id} is {order.state}" for order in seen.orders.values() if order.state in _UNFINISHED]
@@ -100,7 +91,7 @@ def _complaint(
         promises.check(truth, seen)
         _payments_are_true(truth, payments)
         _cards_add_up(truth)
-        _loaded_is_loaded(truth, seen)
+        _loaded_is_loaded(truth, seen, payments)
         _returned_is_returned(truth, seen, payments, issued.states(engine))
         _books_are_true(truth, engine, payments)
         _days_are_the_calendars(engine)
@@ -130,9 +121,9 @@ def _cards_add_up(truth: Truth) -> None:
             raise Violated("cards add up", f"card …{card.digits[-4:]} holds other money than it took")
 
 
-def _loaded_is_loaded(truth: Truth, seen: Books) -> None:
+def _loaded_is_loaded(truth: Truth, seen: Books, payments: Sequence[PaymentRow]) -> None:
     """Card truth and orders are exactly equal: an order is loaded if and only if a card holds its money."""
-    on_cards = _on_cards(truth, seen)
+    on_cards = books.on_cards(truth, seen, payments)
     for order in seen.orders.values():
         expected = order.amount_fen if order.state is TopupState.LOADED else 0
         if on_cards[order.id] != expected and order.state not in _IN_DOUBT:

@@ -12,6 +12,7 @@ from ota.sandbox.simulation import books, promises
 from ota.sandbox.simulation.calm import Calm
 from ota.sandbox.simulation.cards import Card
 from ota.sandbox.simulation.city_host import HostWire
+from ota.sandbox.simulation.comparison import Comparison
 from ota.sandbox.simulation.event_desk import EventDesk
 from ota.sandbox.simulation.faults import Dice, Fault, Luck, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
@@ -19,12 +20,14 @@ from ota.sandbox.simulation.population import Population
 from ota.sandbox.simulation.process import Process
 from ota.sandbox.simulation.promises import AnswerWatch
 from ota.sandbox.simulation.refund_desk import RefundDesk
+from ota.sandbox.simulation.restore import Backups
 from ota.sandbox.simulation.schedule import Pause, Schedule, Steps, VirtualClock
 from ota.sandbox.simulation.service_desk import ServiceDesk
 from ota.sandbox.simulation.trace import Trace
 from ota.sandbox.simulation.truth import Truth, Violated
 from ota.sandbox.simulation.verdict import Verdict, judge
 from ota.sandbox.simulation.wire import Wire
+from ota.service_desk.service import Decisions
 
 _PROCESSES: Final = 2
 _CHECK_EVERY: Final = 3
@@ -33,6 +36,7 @@ _MOST_EVENTS: Final = 50_000
 _SKEWS_S: Final = (-290.0, 0.0, 290.0)
 _SWEEP_EVERY: Final = 10
 _MOST_ROUNDS_ALONE: Final = 6
+_ROUNDS_AFTER_A_RESTORE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,8 @@ class World:
         self.truth = Truth()
         self.schedule = Schedule(self.clock)
         desk = RefundDesk(self.truth, self.trace, self.dice.luck("refund desk"))
-        self.events = EventDesk(self.trace, self.dice.luck("event desk"), self._card_of)
+        restores = lambda: self.truth.restores  # noqa: E731
+        self.events = EventDesk(self.trace, self.dice.luck("event desk"), self._card_of, restores)
         self.rotation = installation.rotation(self.truth, self.trace, hosted=scenario.has_city_host)
         host = installation.city_host(self.clock)
         self.host_wire = HostWire(host, self.trace, self.dice.luck("city host"))
@@ -98,6 +103,7 @@ class World:
         )
         self.errands = population.settle_in()
         self._at_work = 0
+        self._backups = Backups(self.parts.engine, self.truth, self.clock, self.dice)
 
     def run(self) -> Outcome:
         """Let everything happen."""
@@ -182,7 +188,11 @@ class World:
 
     def _operate(self, luck: Luck) -> Steps[None]:
         """What operations do to the processes: deploys, new keys, and a clock that is set wrong."""
+        self._backups.take()
         while self._at_work:
+            if self._backups.strikes(luck):
+                yield from self._restore(luck)
+            self._backups.take()
             if luck.strikes(Fault.DEPLOY):
                 self.trace.note("operator", "deploys")
                 for process in self.processes:
@@ -198,6 +208,14 @@ class World:
                 self.schedule.start(0.0, self.rotation.steps(self.processes, self.dice.luck("key change")))
             yield Pause(luck.choice.uniform(60, 400))
 
+    def _restore(self, luck: Luck) -> Steps[None]:
+        """The database is lost: everything stops, a backup is put back and told of, everything starts."""
+        while any(process.busy for process in self.processes):
+            yield Pause(1.0)
+        self.trace.note("operator", f"restores the database: {self._backups.put_back(luck)}")
+        for process in self.processes:
+            process.start()
+
     # Calm ----------------------------------------------------------------------------------------------------------
 
     def _calm(self) -> Calm:
@@ -208,6 +226,23 @@ class World:
         self.rotation.finish()
         for process in self.processes:
             process.start()
+        rounds = _ROUNDS_AFTER_A_RESTORE if self.truth.restores else 1
+        people = Comparison(self.parts.engine, self.truth, self.trace)
+        for number in range(rounds):
+            if self.truth.restores:
+                self._compare(people, number)
+            calm = self._last_contacts()
+        return calm
+
+    def _compare(self, people: Comparison, number: int) -> None:
+        """Wallets send again what was forgotten, and two people decide what that leaves open."""
+        for errand in self.errands if number == 0 else ():
+            self._finish([errand.settle_again()])
+        desk = self.processes[0].built.services[Decisions]
+        assert isinstance(desk, Decisions)  # noqa: S101  built by features.connect
+        people.decide(desk, is_last=number > 0)
+
+    def _last_contacts(self) -> Calm:
         name, number = self._installation.terminals[0]
         calm = Calm(self.truth, self.dice, self.parts.engine, (self.callers[name], number), self._give_back)
         for contacts in calm.contacts(self.errands):

@@ -1,0 +1,68 @@
+"""The database goes back to an earlier moment in the middle of everything; what the product does about it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from unittest.mock import patch
+
+import pytest
+
+from ota.sandbox.simulation.faults import Fault, Route, Scenario, Strike
+from ota.sandbox.simulation.installation import Installation
+from ota.sandbox.simulation.run import run
+from ota.topup import restored
+
+FAULTS: Final = frozenset({Fault.RESTORE, Fault.PHONE_DIES, Fault.TORN_AFTER_WRITE, Fault.NOTICE_LATE})
+"""A restore while loads are in doubt, and notices on their way."""
+
+
+def troubled(seed: int) -> Scenario:
+    return Scenario(seed, tuple(range(1, 13)), faults=FAULTS, pace=6.0)
+
+
+@pytest.mark.parametrize("seed", [0, 6, 7, 9, 13])
+def test_what_a_restore_forgets_is_neither_lost_nor_doubled(installation: Installation, seed: int) -> None:
+    outcome = run(installation, troubled(seed), keep_lines=True)
+
+    assert [strike.fault for strike in outcome.struck].count(Fault.RESTORE) == 1
+    assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])
+
+
+@pytest.mark.parametrize("route", Route)
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_restore_at_any_moment_costs_no_customer_a_fen(
+    installation: Installation, route: Route, number: int
+) -> None:
+    strike = Strike("operator", Fault.RESTORE, number)
+
+    outcome = run(installation, Scenario(1, (1,), forced=frozenset({strike}), route=route), keep_lines=True)
+
+    assert outcome.struck == (strike,)
+    assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])
+
+
+def _nothing(*_: object) -> dict[str, int]:
+    return {"orders": 0, "attempts": 0, "refunds": 0}
+
+
+def _as_it_is(_tx: object, order: Any, *_: object) -> Any:
+    return order
+
+
+WRONG: Final[Mapping[str, tuple[str, Callable[..., object]]]] = {
+    "nothing is held": ("put_in_question", _nothing),
+    "an old payment is taken as new": ("hold_if_old", _as_it_is),
+    "a counter proves an old load": ("_doubt", _nothing),
+}
+"""What `ota db restored` might leave out."""
+
+
+@pytest.mark.parametrize("rule", WRONG)
+def test_what_is_left_out_after_a_restore_is_found(installation: Installation, rule: str) -> None:
+    name, wrong = WRONG[rule]
+
+    with patch.object(restored, name, wrong):
+        outcome = run(installation, troubled(0))
+
+    assert not outcome.ok
