@@ -196,7 +196,8 @@ class Errand:
             return
         trade = self.luck.choice.choice(used)
         body = {"payment": self.caller.payment(trade.number, self.plan.amount_fen)}
-        yield from self._pursue(Intention(f"{TOPUPS}/{order_id}/payment", body, self._key("reused")))
+        path, key = f"{TOPUPS}/{order_id}/payment", self._key("reused")
+        yield from self._pursue(Intention(path, body, key, is_false=True))
 
     def _notice(self, order_id: str, trade: Trade, why: str) -> Intention:
         body = {"payment": self.caller.payment(trade.number, trade.amount_fen)}

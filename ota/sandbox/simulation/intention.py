@@ -25,10 +25,12 @@ class Intention:
     key: str
     trades: tuple[Trade, ...] = ()
     reply: Reply | None = None
+    is_false: bool = False
+    """A wallet that vouches for what is not so: a platform that forgot the truth would believe it."""
 
     def pursue(self, caller: Caller, luck: Luck, tries: int = 4) -> Steps[Reply | None]:
         """Try some more; the final answer once there is one."""
-        if self.reply is None:
+        if self.reply is None and not (self.is_false and caller.truth.restores):
             reply = yield from caller.ask(luck, "POST", self.path, self.body, self.key, tries)
             if reply is not None and not (caller.truth.restores and reply.code in _NOT_NOW):
                 self._take(reply)
