@@ -42,12 +42,13 @@ def restored(by: str | None, skip_numbers: int, *, yes: bool, as_json: bool, **i
 
     Cards, wallets and phones know what happened since the backup; the database does not. So everything that may have
     changed waits for two people: orders whose money was captured and not finished are held, loads need more proof than a
-    counter, refunds are asked about before they are sent, cards being made are only looked at, and card numbers that may
-    have been given out are retired. Shows what that is, asks, and does it in one transaction.
+    counter, refunds are asked about before they are sent, cards being made are only looked at, proposals that wait for a
+    second person are rejected, and card numbers that may have been given out are retired. Shows what that is, asks, and
+    does it in one transaction.
 
     Then compare with the wallets' lists and decide: docs/operations.md, "After a restore".
 
-    数据库从备份恢复后、重新提供服务前执行: 将备份之后状态可能已变化的订单、写卡、退款、开卡及卡号全部置为待人工复核。
+    数据库从备份恢复后、重新提供服务前执行: 将备份之后状态可能已变化的订单、写卡、退款、开卡及卡号全部置为待人工复核; 未批准的提议一律驳回。
     """
     if as_json and not yes:
         raise click.UsageError("--json needs --yes")
@@ -100,6 +101,7 @@ def _show(report: Report) -> None:
         "loads that need more than a counter / 需额外证明的写卡": report.attempts,
         "refunds asked about before they are sent / 发送前先查询的退款": report.refunds,
         "cards being made, only looked at / 仅查看的开卡订单": report.issuances,
+        "proposals rejected / 驳回的待复核提议": report.proposals,
         "card numbers retired / 停用卡号": sum(report.numbers.values()),
     }
     for what, count in lines.items():

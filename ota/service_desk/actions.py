@@ -14,7 +14,7 @@ from ota.core.errors import NotFound
 from ota.core.values import CardNumber, CityCode
 from ota.issuance import abandonment
 from ota.issuance import orders as issuance_orders
-from ota.issuance.states import ISSUANCE, IssuanceEvent
+from ota.issuance.states import ISSUANCE, IssuanceEvent, IssuanceState
 from ota.registry import cards
 from ota.registry.cards import Card
 from ota.registry.states import CARD, CardEvent
@@ -140,7 +140,16 @@ def _reverse(tx: Connection, order_id: str, decision: Decision, actor: str, now:
 def _release_order(
     tx: Connection, order_id: str, decision: Decision, actor: str, now: datetime
 ) -> TopupOrder:
-    return write_offs.release_order(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
+    order = write_offs.release_order(tx, write_offs.lock(tx, order_id, now), decision, actor, now)
+    if order.state is TopupState.PAID and order.issuance_id is not None:
+        _return_if_there_is_no_card(tx, order.issuance_id, now)
+    return orders.get(tx, order_id)
+
+
+def _return_if_there_is_no_card(tx: Connection, issuance_id: str, now: datetime) -> None:
+    """The first load of a card that was given up has nowhere to go but back, as at the moment when it was given up."""
+    if issuance_orders.get(tx, issuance_id).state is IssuanceState.ABANDONED:
+        refunds.card_not_made(tx, issuance_id, now)
 
 
 def _record(tx: Connection, order_id: str, decision: Decision, actor: str, now: datetime) -> TopupOrder:

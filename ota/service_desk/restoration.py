@@ -13,6 +13,8 @@ from ota.core.values import CityCode
 from ota.issuance import orders as issuances
 from ota.registry import numbers
 from ota.registry.states import NumberState
+from ota.service_desk.models import approval
+from ota.service_desk.states import Outcome
 from ota.store import audit, restores
 from ota.store.audit import Entry
 from ota.topup import restored
@@ -32,6 +34,8 @@ class Report:
     attempts: int
     refunds: int
     issuances: int
+    proposals: int
+    """Decisions that waited for a second person, and do no more."""
     numbers: Mapping[str, int]
     """Numbers that are not given out any more, by city."""
 
@@ -44,8 +48,11 @@ def restore(tx: Connection, actor: str, skip: int, now: datetime) -> Report:
     begun = restores.begin(tx, now)
     held = restored.put_in_question(tx, begun)
     stopped = issuances.put_in_question(tx, begun)
+    rejected = _reject_proposals(tx, begun.id, now)
     skipped = {city: numbers.skip(tx, CityCode(city), skip, now) for city in _with_free_numbers(tx)}
-    report = Report(begun.id, begun.backup_at, now, issuances=stopped, numbers=skipped, **held)
+    report = Report(
+        begun.id, begun.backup_at, now, issuances=stopped, proposals=rejected, numbers=skipped, **held
+    )
     told = {
         key: value for key, value in asdict(report).items() if key not in {"restore_id", "backup_at", "at"}
     }
@@ -54,6 +61,12 @@ def restore(tx: Connection, actor: str, skip: int, now: datetime) -> Report:
     data = {"backup_at": moment, **told}
     audit.append(tx, Entry(audit.RESTORES, actor, "database_restored", begun.id, data, now))
     return report
+
+
+def _reject_proposals(tx: Connection, restore_id: str, now: datetime) -> int:
+    """Nobody may agree any more to what somebody proposed on what they saw before the backup: it stood in the way, too."""
+    rejected = {"checker": restore_id, "checked_at": now, "outcome": Outcome.REJECTED}
+    return tx.execute(approval.update().where(approval.c.outcome.is_(None)).values(rejected)).rowcount
 
 
 def _with_free_numbers(tx: Connection) -> list[str]:

@@ -471,6 +471,36 @@ def test_a_card_in_question_is_abandoned_and_its_fee_asked_about_before_it_goes_
     assert checked(desk.platform).differences == []
 
 
+def test_the_first_load_of_a_card_that_was_given_up_goes_back_once_it_is_released(
+    city_with_fee: Desk,
+) -> None:
+    desk = city_with_fee
+    order_id = ordered(desk)
+    desk.platform.post(f"/v1/issuances/{order_id}/cancel")
+    tell(desk.platform)
+    desk.wallet.queries = [RefundAnswer.UNHEARD]
+    desk.send(desk.refund_of(first_load(desk))["refund_id"])
+
+    desk.decided(Action.RELEASE_ORDER, first_load(desk), proof=PROOF)
+    refund_id = desk.refund_of(first_load(desk))["refund_id"]
+    desk.send(refund_id, RefundAnswer.DONE)
+
+    assert state(desk, first_load(desk)) == "refunded"
+
+
+def test_nobody_agrees_to_what_was_proposed_before_the_restore(desk: Desk) -> None:
+    order_id = desk.uncertain(credited=True)
+    proposal = desk.proposed(Action.REFUND, order_id)
+
+    report = tell(desk.platform)
+    late = desk.answer(proposal)
+    desk.decided(Action.CONFIRM_LOAD, order_id, proof="the card's journal")
+
+    assert report.proposals == 1
+    assert problem(late) == (409, "decision_settled")
+    assert state(desk, order_id) == "loaded"
+
+
 def test_a_card_that_was_paid_before_the_restore_is_not_ordered_again(city_with_fee: Desk) -> None:
     desk = city_with_fee
     before = backup(desk.platform)

@@ -37,6 +37,8 @@ class Comparison:
 
     def decide(self, desk: Decisions, *, is_last: bool) -> None:
         """Everything that can be decided now; ``is_last``: also about orders that their cards left open."""
+        for left_open in desk.waiting(_CHECKER):  # a proposal of before the calm stands in the way of others
+            desk.reject(_CHECKER, left_open.id)
         seen, payments = books.read(self._engine), books.read_payments(self._engine)
         for order_id in self._orders(TopupState.HELD):
             self._decide(desk, self._about(order_id, seen, payments), order_id)
