@@ -23,6 +23,7 @@ from ota.sandbox.simulation.process import Reply
 from ota.sandbox.simulation.schedule import Pause, Steps
 from ota.sandbox.simulation.trace import Trace
 from ota.sandbox.simulation.truth import Violated
+from ota.topup.models import topup_order
 from ota.topup.states import TopupState
 
 DECISIONS: Final = "/v1/service/decisions"
@@ -93,6 +94,10 @@ class ServiceDesk:
             yield Pause(_PATIENCE_S)
         card.lay_down()
         yield Pause(luck.choice.uniform(*_LOOK_S))
+        if self._is_in_question(order_id):
+            card.at_desk = False
+            self.trace.note("service desk", f"{order_id} waits until the wallets' lists are compared")
+            return
         wanted = self._seen(card, order_id)
         proposed = yield from maker.ask(luck, "POST", DECISIONS, wanted, _key("propose", luck), _TRIES)
         card.at_desk = False
@@ -100,6 +105,12 @@ class ServiceDesk:
             self._note(order_id, wanted, "is not proposed", proposed)
             return
         yield from self._decide(f"{DECISIONS}/{proposed.json['decision_id']}", maker, checker, luck)
+
+    def _is_in_question(self, order_id: str) -> bool:
+        """Whether a restore left open what became of its money: that the card alone does not tell."""
+        query = sa.select(topup_order.c.restore_id).where(topup_order.c.id == order_id)
+        with self.engine.connect() as tx:
+            return tx.execute(query).scalar() is not None
 
     def _seen(self, card: Card, order_id: str) -> dict[str, str]:
         """What is right by the card's own words."""
