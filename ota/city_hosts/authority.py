@@ -14,6 +14,8 @@ from ota.city_hosts.states import HostedEvent, HostedState
 from ota.hsm_adapter.city_host.client import HostLoadState
 from ota.hsm_adapter.city_host.errors import CityHostRefused, CityHostUnavailable, CityHostUnknown
 from ota.hsm_adapter.errors import Mac1Wrong, TacWrong
+from ota.registry import cards
+from ota.registry.states import CardState
 from ota.store import outbox
 from ota.topup import withdrawal
 
@@ -114,6 +116,12 @@ class HostAuthority:
         with self._store.read() as tx:
             waiting = hosted.open_of_card(tx, self._card, self._load_id)
         if not all(self._news.tell(load_id, card_moved_on=True) for load_id in waiting):
+            raise CityHostUnavailable
+        with self._store.read() as tx:
+            known = cards.find(tx, self._card)
+        if (
+            known is not None and known.state is CardState.FROZEN
+        ):  # the city contradicted: a person looks first
             raise CityHostUnavailable
 
     def _first_answer(self, load: Load) -> Mac4:

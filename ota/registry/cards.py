@@ -123,8 +123,9 @@ def believe_next(tx: Connection, number: CardNumber, now: datetime) -> None:
 
 
 def freeze(tx: Connection, known: Card, reason: str, now: datetime) -> None:
-    """Take a card out of service until a person has looked; freezing a frozen card changes nothing."""
-    if not CARD.allows(known.state, CardEvent.ALARMED):
+    """Take a card out of service until a person has looked; a frozen one learns another reason, the same changes nothing."""
+    is_told = known.state is CardState.FROZEN and known.frozen_reason == reason
+    if is_told or not CARD.allows(known.state, CardEvent.ALARMED):
         return
     after = CARD.after(known.state, CardEvent.ALARMED)
     tx.execute(

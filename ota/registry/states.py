@@ -42,6 +42,7 @@ CARD = Machine[CardState, CardEvent](
         (CardState.SUSPENDED, CardEvent.ALARMED): CardState.FROZEN,
         (CardState.MOVING, CardEvent.ALARMED): CardState.FROZEN,
         (CardState.CLOSING, CardEvent.ALARMED): CardState.FROZEN,
+        (CardState.FROZEN, CardEvent.ALARMED): CardState.FROZEN,  # for another reason: people must look again
         (CardState.FROZEN, CardEvent.RELEASED): CardState.ACTIVE,
     },
 )

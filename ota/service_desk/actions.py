@@ -31,8 +31,8 @@ Decision = Mapping[str, object]
 class Conduct:
     """Whose city an action concerns; how it is checked when it is proposed and done when it is approved.
 
-    The first two raise what stands against it; nobody is told that about a city that is not theirs. ``about`` is the
-    attempt that the people looked at, None where an action is about no attempt: it goes with the proposal.
+    The first two raise what stands against it; nobody is told that about a city that is not theirs. ``about`` is what the
+    people looked at (an order's attempt, a card's reason), None where an action has none: it goes with the proposal.
     ``needs_proof``: whether what the card said is not enough for it.
     """
 
@@ -62,6 +62,10 @@ def _attempt_of_order(tx: Connection, order_id: str) -> str:
 def _attempt_of_refund(tx: Connection, refund_id: str) -> str | None:
     payment = payments.get(tx, refund_rows.get(tx, refund_id).payment_id)
     return _attempt_of_order(tx, payment.order_id) if refund_rows.returns_an_order(payment) else None
+
+
+def _reason_of_card(tx: Connection, card_no: str) -> str | None:
+    return _card(tx, card_no).frozen_reason
 
 
 def _check_refund(tx: Connection, order_id: str) -> None:
@@ -170,9 +174,9 @@ def _abandon(tx: Connection, order_id: str, _decision: Decision, _actor: str, no
     return order
 
 
-def _release(tx: Connection, card_no: str, _decision: Decision, actor: str, now: datetime) -> Card:
+def _release(tx: Connection, card_no: str, decision: Decision, actor: str, now: datetime) -> Card:
     known = _card(tx, card_no)
-    return write_offs.release_card(tx, cards.lock(tx, known.number, known.city, now), actor, now)
+    return write_offs.release_card(tx, cards.lock(tx, known.number, known.city, now), decision, actor, now)
 
 
 def _card(tx: Connection, card_no: str) -> Card:
@@ -194,5 +198,5 @@ CONDUCT: Final[Mapping[Action, Conduct]] = {
     Action.ABANDON_ISSUANCE: Conduct(_city_of_issuance, _check_abandon, _abandon),
     Action.RELEASE_ORDER: Conduct(_city_of_order, _check_release_order, _release_order),
     Action.RECORD_REFUND: Conduct(_city_of_order, _check_record, _record),
-    Action.RELEASE_CARD: Conduct(_city_of_card, _check_release, _release),
+    Action.RELEASE_CARD: Conduct(_city_of_card, _check_release, _release, _reason_of_card),
 }

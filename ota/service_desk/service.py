@@ -105,8 +105,8 @@ class Decisions:
             stand = {"decision": decision.id, "maker": decision.maker, "checker": caller.id}
             proposal = decision.proposal
             _require_proof(tx, proposal)
-            if (attempt := proposal.data.get("attempt")) is not None:
-                stand["attempt"] = attempt
+            if (about := proposal.data.get("about")) is not None:
+                stand["about"] = about
             CONDUCT[proposal.action].carry_out(tx, proposal.subject_id, stand, caller.id, now)
             _tell(tx, settled, caller.id, "approved", now)
         return settled
@@ -143,9 +143,9 @@ def _mine(decision: Decision, caller: Principal) -> Decision:
 
 
 def _looked_at(tx: Connection, proposal: Proposal) -> Proposal:
-    """The proposal with the attempt that it is about, where it is about one: a later one is not decided by it."""
-    attempt = CONDUCT[proposal.action].about(tx, proposal.subject_id)
-    return proposal if attempt is None else replace(proposal, data={**proposal.data, "attempt": attempt})
+    """The proposal with what the people looked at, where that may change: what comes later is not decided by it."""
+    about = CONDUCT[proposal.action].about(tx, proposal.subject_id)
+    return proposal if about is None else replace(proposal, data={**proposal.data, "about": about})
 
 
 def _require_proof(tx: Connection, proposal: Proposal) -> None:

@@ -46,11 +46,14 @@ class OnTheCard(Conflict):
 
 
 class DecisionOutdated(Conflict):
-    """The order was loaded again after the proposal: what the people saw says nothing about that attempt."""
+    """The order was loaded again, or the card frozen for another reason, after the proposal: the people have not seen that."""
 
     code = "decision_outdated"
-    english = "The order was loaded again since this was proposed; reject it, look at the card, propose anew."
-    chinese = "提议之后该订单又发起过充值; 请驳回, 重新查看卡片后再提议。"
+    english = (
+        "Since this was proposed the order was loaded again, or the card frozen for another reason; reject it, look at the "
+        "card, propose anew."
+    )
+    chinese = "提议之后该订单又发起过充值, 或卡片因其他原因被冻结; 请驳回, 重新查看卡片后再提议。"
 
 
 def lock(tx: Connection, order_id: str, now: datetime) -> TopupOrder:
@@ -69,7 +72,7 @@ def attempt_in_question(tx: Connection, order: TopupOrder) -> str:
 
 def _require_same_attempt(tx: Connection, order: TopupOrder, decision: Mapping[str, object]) -> None:
     """Raise DecisionOutdated when another attempt is open by now than the one that was proposed about."""
-    if "attempt" in decision and attempt_in_question(tx, order) not in {"", decision["attempt"]}:
+    if "about" in decision and attempt_in_question(tx, order) not in {"", decision["about"]}:
         raise DecisionOutdated
 
 
@@ -224,8 +227,15 @@ def refund_by_hand(
     return done
 
 
-def release_card(tx: Connection, known: Card, actor: str, now: datetime) -> Card:
-    """Believe a frozen card's next verified counter; a decided attempt of it is no longer asked about."""
+def release_card(
+    tx: Connection, known: Card, decision: Mapping[str, object], actor: str, now: datetime
+) -> Card:
+    """Believe a frozen card's next verified counter; a decided attempt of it is no longer asked about.
+
+    Raises NotInThisState, and DecisionOutdated when the card was frozen for another reason since the proposal.
+    """
+    if decision.get("about", known.frozen_reason) != known.frozen_reason:
+        raise DecisionOutdated
     live = attempts.live(tx, known.number)
     if live is not None and live.state is AttemptState.DECIDED:
         live.step(tx, AttemptEvent.GIVEN_UP, now)

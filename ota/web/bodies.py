@@ -62,8 +62,11 @@ def take_in(app: Flask, bodies: Bodies) -> None:
 
     def take() -> None:
         policy = policy_of(current_app.view_functions.get(request.endpoint or ""))
-        if policy is None or not policy.takes_a_place(request.method) or not _may_have_a_body():
+        if policy is None or not policy.takes_a_place(request.method):
             return  # nobody reads it
+        if not _may_have_a_body():
+            request.environ["wsgi.input"] = BytesIO()  # nor may anybody wait for what was never announced
+            return
         with bodies.place(lambda: _is_known(policy)):
             _measure()
             request.get_data()
@@ -73,7 +76,10 @@ def take_in(app: Flask, bodies: Bodies) -> None:
 
 def _may_have_a_body() -> bool:
     announced = request.content_length
-    return request.method not in {"GET", "HEAD"} if announced is None else announced > 0
+    if announced is not None:
+        return announced > 0
+    # A chunked one has no length, whatever the method: the gate reads what a GET announces so, too.
+    return request.method not in {"GET", "HEAD"} or "Transfer-Encoding" in request.headers
 
 
 def _measure() -> None:

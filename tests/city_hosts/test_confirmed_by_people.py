@@ -9,6 +9,7 @@ from ota.service_desk.states import Action
 from tests.books import checked
 from tests.city_hosts.installation import Card, Province
 from tests.elements import balance
+from tests.platform import problem
 from tests.service_desk.test_decisions import Desk
 
 
@@ -115,6 +116,42 @@ def test_a_city_that_had_been_told_of_the_load_and_keeps_it_freezes_the_card(
     assert (province.hosted(), province.topup_state(order_id)) == (["disputed"], "paid")
     assert (refused.json or {})["code"] == "card_frozen"
     assert balance(desk.element) == 0
+
+
+def test_a_city_that_keeps_the_load_when_the_next_one_is_asked_for_gives_no_mac2(
+    province: Province, desk: Desk
+) -> None:
+    order_id = desk.uncertain(credited=False)
+    desk.decided(Action.CONFIRM_LOAD, order_id, proof="seen by mistake")
+    told_by_an_earlier_version(province)
+    desk.contact().finish()
+    desk.decided(Action.REVERSE_CONFIRMATION, order_id)
+    desk.decided(Action.RELEASE_CARD, desk.card_no)
+
+    conversation = province.open(order_id, desk.element)  # before the job that forwards the void
+    refused = conversation.hand_in(conversation.run())
+    again = province.try_open(order_id, desk.element)
+
+    assert (problem(refused)[1], problem(again)[1]) == ("city_host_unavailable", "card_frozen")
+    assert (province.hosted(), province.topup_state(order_id)) == (["disputed", "unheard"], "paid")
+    assert balance(desk.element) == 0
+
+
+def test_a_release_of_before_the_citys_contradiction_is_outdated(province: Province, desk: Desk) -> None:
+    order_id = desk.uncertain(credited=False)
+    desk.decided(Action.CONFIRM_LOAD, order_id, proof="seen by mistake")
+    told_by_an_earlier_version(province)
+    desk.contact().finish()
+    release = desk.proposed(Action.RELEASE_CARD, desk.card_no)  # for counter_not_moved
+    desk.decided(Action.REVERSE_CONFIRMATION, order_id)
+    province.run_jobs()  # the city insists
+
+    late = desk.answer(release)
+
+    (card,) = province.rows("SELECT state, frozen_reason FROM card")
+    assert problem(late) == (409, "decision_outdated")
+    assert (card.state, card.frozen_reason) == ("frozen", "city_host_contradicts")
+    assert problem(province.try_open(order_id, desk.element))[1] == "card_frozen"
 
 
 def test_a_tac_that_waits_for_the_city_goes_before_the_word_of_people(province: Province, desk: Desk) -> None:

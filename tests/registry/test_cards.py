@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -136,9 +137,33 @@ def test_an_alarm_freezes_every_card_that_is_still_in_use(sqlite_store: Store, s
     with sqlite_store.read() as tx:
         found = cards.find(tx, CARD)
     assert found is not None
-    in_use = state not in (CardState.CLOSED, CardState.FROZEN)
+    in_use = state is not CardState.CLOSED
     assert found.state is (CardState.FROZEN if in_use else state)
     assert found.frozen_reason == ("counter_jumped" if in_use else None)
+
+
+@pytest.mark.parametrize(
+    ("again", "told"),
+    [
+        ("counter_jumped", ["counter_jumped"]),
+        ("city_host_contradicts", ["counter_jumped", "city_host_contradicts"]),
+    ],
+)
+def test_a_frozen_card_learns_another_reason_and_the_same_one_once(
+    sqlite_store: Store, again: str, told: list[str]
+) -> None:
+    bind(sqlite_store)
+
+    for reason in ("counter_jumped", again):
+        with sqlite_store.begin() as tx:
+            cards.freeze(tx, cards.lock(tx, CARD, GUANGZHOU, NOW), reason, NOW)
+
+    with sqlite_store.read() as tx:
+        found = cards.find(tx, CARD)
+        rows = tx.execute(sa.text("SELECT data FROM audit WHERE action = 'card_frozen' ORDER BY position"))
+        reasons = [json.loads(row.data)["reason"] for row in rows]
+    assert found is not None
+    assert (found.frozen_reason, reasons) == (again, told)
 
 
 @pytest.mark.parametrize("state", CardState)

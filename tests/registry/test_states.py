@@ -17,7 +17,7 @@ CARDS = {
     "suspended": {"resumed": "active", "alarmed": "frozen"},
     "moving": {"move_finished": "active", "alarmed": "frozen"},
     "closing": {"closed": "closed", "alarmed": "frozen"},
-    "frozen": {"released": "active"},
+    "frozen": {"released": "active", "alarmed": "frozen"},
 }
 NUMBERS = {
     "free": {"held": "held", "skipped": "retired"},

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from ota import wiring
 from ota.app import create_app
-from ota.web.admission import Overloaded
+from ota.web.admission import Gate, Overloaded, Room, admit
 from ota.web.bodies import Bodies
 from ota.web.json_body import MAX_BODY
 from tests.platform import problem
@@ -117,6 +117,26 @@ def test_what_has_no_body_needs_no_place(app: Flask, door: Door) -> None:
     assert [answer.status_code for answer in answers] == [200, 200, 404]
 
 
+def test_a_question_that_announces_a_body_in_pieces_needs_a_place(app: Flask, door: Door) -> None:
+    with silent(app, 2):
+        refused = door.client.get("/v1/things/x", headers={"Transfer-Encoding": "chunked"})
+
+    assert problem(refused) == (503, "overloaded")
+
+
+def test_nobody_waits_for_the_body_of_a_question_that_announces_none(app: Flask, door: Door) -> None:
+    body = Silent()
+    body.given_up.set()
+
+    answer = create_admitted(app).get(
+        "/v1/things/x",
+        environ_overrides={"wsgi.input": body, "wsgi.input_terminated": True},
+        headers=door.headers(),
+    )
+
+    assert (answer.status_code, body.is_read.is_set()) == (200, False)
+
+
 def test_a_refusal_for_too_many_bodies_is_counted(bodies: Bodies, client: FlaskClient) -> None:
     def turned_away() -> str:
         lines = client.get("/metrics").text.splitlines()
@@ -163,6 +183,12 @@ def test_a_body_without_a_length_is_held_to_the_limit(client: FlaskClient, size:
 def test_places_that_leave_none_for_either_are_refused(most: int) -> None:
     with pytest.raises(ValueError, match="a place for everybody"):
         Bodies(most)
+
+
+def create_admitted(app: Flask) -> FlaskClient:
+    """The application behind a gate, which reads every body."""
+    admit(app, Gate(Room(2, 1, 2)))
+    return app.test_client()
 
 
 def _no() -> bool:

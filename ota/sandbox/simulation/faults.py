@@ -148,7 +148,7 @@ RATES: Final[Mapping[Fault, float]] = dict.fromkeys(Fault, _SOMETIMES) | {
     Fault.REFUND_SLOW: _OFTEN,
     Fault.CARD_KEY_ROTATED: _OFTEN,
     Fault.SMALL_BATCHES: _OFTEN,
-    Fault.RESTORE: _RARELY,
+    Fault.RESTORE: _NOW_AND_THEN,
 }
 """How often each kind strikes at one opportunity, before a seed makes everything rarer or more frequent."""
 

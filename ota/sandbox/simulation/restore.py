@@ -35,16 +35,19 @@ class _Backup:
 class Backups:
     """The last backups of a run, and the one restore that may come of them.
 
-    Only SQLite is put back. A backup since which a card was ordered or built is not used: what becomes of such a card is
-    settled outside of the platform (docs/operations.md).
+    Only SQLite is put back, and only where no city answers for its cards itself: what such a city remembers of forgotten
+    loads, and a card that was ordered or built since the backup, are settled outside of the platform (docs/operations.md).
     """
 
     def __init__(self, engine: sa.Engine, truth: Truth, clock: VirtualClock, dice: Dice) -> None:
         self._engine = engine
         self._truth = truth
         self._clock = clock
-        self._is_wanted = engine.dialect.name == "sqlite" and (
-            dice.scenario.forced is not None or Fault.RESTORE in dice.enabled
+        scenario = dice.scenario
+        self._is_wanted = (
+            engine.dialect.name == "sqlite"
+            and not scenario.has_city_host
+            and (scenario.forced is not None or Fault.RESTORE in dice.enabled)
         )
         self._kept: deque[_Backup] = deque(maxlen=_KEPT)
 
