@@ -5,7 +5,8 @@ Operations are pure, so asking again gives the same bytes. An HSM reopens its se
 its keys' check values are compared before it is trusted again. A wrong PIN is never tried twice: tokens lock themselves.
 
 Two tokens behind one library share one thread (HSM.md). While one of them hangs in a call the other cannot be asked, and
-nothing can end the call; the other is then not blamed for it, so that it answers as soon as the thread is free.
+nothing can end the call; the other is then not blamed for it, so that it answers as soon as the thread is free. Nobody
+waits any more once the call has lasted for two deadlines.
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ class FailoverHsm:
             try:
                 return question(hsm)
             except TokenThreadTaken:
-                continue  # another token keeps the thread: this one was not asked, and is not to be blamed
+                continue  # another token kept the thread: this one had no chance, and is not to be blamed
             except _CANNOT as problem:
                 self._rest(member, problem)
             except _SHUTTING as refusal:

@@ -452,6 +452,23 @@ def test_a_standby_that_could_not_be_asked_is_not_blamed_for_the_thread() -> Non
     assert "second: rests" not in tokens.both.health().detail
 
 
+def test_nobody_waits_any_more_for_a_thread_that_does_not_come_back() -> None:
+    tokens = SharedThread()
+    tokens.first.hang = [tokens.free]
+    with pytest.raises(HsmUnavailable):
+        authorise(tokens.both)  # half a second for each
+
+    began = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(HsmUnavailable):
+            authorise(tokens.both)
+    took_s = time.monotonic() - began
+    tokens.let_go()
+
+    assert took_s < 5
+    assert authorise(tokens.both) == MAC2
+
+
 def test_one_that_hangs_again_when_it_is_tried_again_rests_and_the_standby_goes_on() -> None:
     tokens = SharedThread()
     tokens.first.hang = [tokens.free]

@@ -15,7 +15,7 @@ class TokenUnavailable(HsmUnavailable):
 
 
 class TokenThreadTaken(TokenUnavailable):
-    """The token was not asked: the process's one thread was still at work for somebody else, perhaps for another token."""
+    """The token had no fair chance: the process's one thread was at work for somebody else, perhaps for another token."""
 
 
 class HsmPinWrong(Refused):
