@@ -12,5 +12,5 @@ from ota.sandbox.simulation.patching import replaced
 @contextmanager
 def untold() -> Iterator[None]:
     """What became of a load is the city's own business to find out."""
-    with replaced(HostNews, tell=lambda *_args: True):
+    with replaced(HostNews, tell=lambda *_args, **_more: True):
         yield
