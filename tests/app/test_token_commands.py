@@ -241,6 +241,7 @@ def production(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("REDIS_URL", "redis://127.0.0.1"),
         ("TOKENS_AUDIENCE", "https://ota.example"),
         ("SERVER_BEHIND_TLS_PROXY", "true"),
+        ("SERVER_METRICS", "off"),
     ):
         monkeypatch.setenv(f"OTA_{name}", value)
     return ["--environment", "production"]

@@ -63,6 +63,6 @@ def test_what_is_left_out_after_a_restore_is_found(installation: Installation, r
     name, wrong = WRONG[rule]
 
     with patch.object(restored, name, wrong):
-        outcome = run(installation, troubled(0))
+        outcome = run(installation, troubled(7))
 
     assert not outcome.ok
