@@ -17,7 +17,9 @@ from ota.sandbox.reader import Reader
 from ota.sandbox.transport import CardGone, LineTransport
 from tests.sandbox.cli.conftest import run
 
-PROGRAM = "from ota.sandbox.cli import main; main()"
+# As from a terminal: whoever starts the tests in the background lets every child ignore the interrupt.
+_HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+PROGRAM = _HEARS + "from ota.sandbox.cli import main; main()"
 
 
 @contextmanager
