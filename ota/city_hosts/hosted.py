@@ -14,7 +14,7 @@ from ota.city_hosts.states import HOSTED, HostedEvent, HostedState
 from ota.core.values import CardNumber, Mac4
 from ota.store import history, outbox
 from ota.store.inserts import insert_or_skip
-from ota.topup import attempts
+from ota.topup import evidence
 from ota.topup.models import load_attempt
 from ota.topup.states import AttemptState
 
@@ -133,7 +133,7 @@ def ended_unnoticed(tx: Connection, limit: int) -> Sequence[str]:
     by_its_card = or_(
         load_attempt.c.state == AttemptState.DEAD,
         (load_attempt.c.state == AttemptState.LOADED)
-        & load_attempt.c.id.not_in(attempts.confirmed_by_people()),
+        & load_attempt.c.id.not_in(evidence.confirmed_by_people()),
     )
     return _ids(tx, granted, by_its_card, limit=limit)
 

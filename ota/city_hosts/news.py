@@ -15,7 +15,7 @@ from ota.hsm_adapter.city_host.errors import CityHostRefused, CityHostUnavailabl
 from ota.hsm_adapter.errors import Mac1Wrong, TacWrong
 from ota.registry import cards
 from ota.store import outbox
-from ota.topup import attempts, withdrawal
+from ota.topup import attempts, evidence, withdrawal
 from ota.topup.states import AttemptState
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class HostNews:
             event = _DECIDED.get(attempts.get(tx, load_id).state)
             if event is None or asked.state is not HostedState.GRANTED:
                 return asked
-            by_people = attempts.CONFIRMED in attempts.evidence_about(tx, load_id)
+            by_people = evidence.CONFIRMED in evidence.about(tx, load_id)
             if event is HostedEvent.PROVEN and by_people and not card_moved_on:
                 return asked
             if stage:
@@ -156,7 +156,7 @@ class HostNews:
                 return
             data = {"city": asked.city, "ours": str(asked.state), "theirs": told}
             asked.step(tx, HostedEvent.CONTRADICTED, now)
-            attempts.note(tx, attempt.order_id, attempt.id, "city_host_contradicts", data, now)
+            evidence.note(tx, attempt.order_id, attempt.id, "city_host_contradicts", data, now)
             cards.freeze(tx, withdrawal.card_of(tx, attempt, now), "city_host_contradicts", now)
         _log.critical("city host %s contradicts load %s: a person must look", asked.city, asked.load_id)
 

@@ -12,7 +12,7 @@ from ota.ledger.journals import Journal, opposite
 from ota.reports.facts import Facts
 from ota.reports.places import loaded_attempts
 from ota.reports.rules import Complaint
-from ota.topup import attempts
+from ota.topup import evidence
 from ota.topup.states import RefundState, TopupState
 
 
@@ -48,9 +48,9 @@ def _due(facts: Facts) -> Iterator[Journal]:
             books.load_proven(money, attempt.id) if on_time else books.load_after_decision(money, attempt.id)
         )
     for row in facts.evidence:
-        if row.kind == attempts.CONFIRMED and row.attempt_id is None:  # a restore has forgotten the attempt
+        if row.kind == evidence.CONFIRMED and row.attempt_id is None:  # a restore has forgotten the attempt
             yield books.load_proven(money, row.order_id)
-        if row.kind == attempts.REVERSED:  # two people had confirmed what the card disproved later
+        if row.kind == evidence.REVERSED:  # two people had confirmed what the card disproved later
             mistaken = books.load_proven(money, row.attempt_id)
             yield mistaken
             yield opposite(mistaken)

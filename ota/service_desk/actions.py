@@ -19,7 +19,7 @@ from ota.registry import cards
 from ota.registry.cards import Card
 from ota.registry.states import CARD, CardEvent
 from ota.service_desk.states import Action
-from ota.topup import attempts, orders, payments, refund_rows, refunds, restored, write_offs
+from ota.topup import evidence, orders, payments, refund_rows, refunds, restored, write_offs
 from ota.topup.orders import TopupOrder
 from ota.topup.states import REFUND, TOPUP, RefundEvent, RefundState, TopupEvent, TopupState
 
@@ -191,7 +191,7 @@ CONDUCT: Final[Mapping[Action, Conduct]] = {
     Action.WRITE_OFF: Conduct(_city_of_order, _check_write_off, _write_off, _attempt_of_order),
     Action.CONFIRM_LOAD: Conduct(_city_of_order, _check_confirm, _confirm, _attempt_of_order),
     Action.REVERSE_CONFIRMATION: Conduct(
-        _city_of_order, _check_reverse, _reverse, needs_proof=attempts.rests_on_replayable_proof
+        _city_of_order, _check_reverse, _reverse, needs_proof=evidence.rests_on_replayable_proof
     ),
     Action.REFUND_AGAIN: Conduct(_city_of_refund, _check_again, _again, _attempt_of_refund),
     Action.REFUND_BY_HAND: Conduct(_city_of_refund, _check_by_hand, _by_hand, _attempt_of_refund),

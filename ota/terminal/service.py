@@ -14,7 +14,7 @@ from ota.core.values import CardNumber, Fen, Mac4, TerminalNumber
 from ota.hsm_adapter.errors import TacWrong
 from ota.hsm_adapter.trail import on_behalf_of
 from ota.store.phases import Store
-from ota.topup import attempts, orders
+from ota.topup import attempts, challenges, orders
 from ota.topup.contact import Contact, Traces, read_traces
 from ota.topup.errors import NotLoadable
 from ota.topup.loads import Loads
@@ -140,7 +140,7 @@ class TerminalLoads:
         """A load that this terminal took, or one whose card was put a question at a terminal."""
         with self._store.read() as tx:
             order = orders.get(tx, load_id)
-            if order.caller_id != caller.id and not attempts.was_asked_at(tx, load_id, caller.id):
+            if order.caller_id != caller.id and not challenges.was_asked_at(tx, load_id, caller.id):
                 raise NotFound
         return order
 

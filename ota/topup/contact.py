@@ -16,7 +16,8 @@ from ota.card.purse import Load
 from ota.card.status import StatusPattern
 from ota.cities.profile import TerminalNumberMode
 from ota.core.values import Fen, Mac4, TerminalNumber
-from ota.topup.attempts import Attempt, Challenge
+from ota.topup.attempts import Attempt
+from ota.topup.challenges import Challenge
 from ota.topup.orders import TopupOrder
 from ota.topup.rules import LoadRules
 

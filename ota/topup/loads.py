@@ -22,8 +22,9 @@ from ota.hsm_adapter.errors import KeyNotUsable, TacWrong
 from ota.registry import cards, numbers
 from ota.store import outbox
 from ota.store.phases import Store
-from ota.topup import attempts, integrity, orders
-from ota.topup.attempts import Attempt, Challenge
+from ota.topup import attempts, challenges, evidence, integrity, orders
+from ota.topup.attempts import Attempt
+from ota.topup.challenges import Challenge
 from ota.topup.contact import Contact, Traces, new_challenge
 from ota.topup.decision import Sighting, Verdict, decide
 from ota.topup.errors import CardFrozen, ChallengeSuperseded, NotLoadable
@@ -75,7 +76,7 @@ class Loads:
             live = attempts.live(tx, order.card)
             rules = self._rules.of_card(order.card)
             challenge = replace(new_challenge(order, live, rules), asked_by=asked_by)
-            attempts.ask(tx, challenge, now)
+            challenges.ask(tx, challenge, now)
         return Contact(order, challenge, live, rules)
 
     def accept(self, order_id: str, terminal: TerminalNumber, answer: LoadAnswer) -> str | None:
@@ -89,8 +90,8 @@ class Loads:
         with self._store.begin() as tx:
             order = orders.get(tx, order_id)
             known = cards.lock(tx, order.card, order.city, now)
-            nonce = attempts.answer_digest(answer)
-            earlier = attempts.find_challenge(tx, nonce)
+            nonce = challenges.answer_digest(answer)
+            earlier = challenges.find(tx, nonce)
             if earlier is not None:
                 return _own_challenge(tx, order_id, nonce).nonce
             known.require_usable()
@@ -100,7 +101,7 @@ class Loads:
             )
             if attempts.live(tx, order.card) is not None or not is_expected:
                 return None
-            attempts.ask(tx, Challenge(nonce, order.card, order_id, terminal, order.amount, None), now)
+            challenges.ask(tx, Challenge(nonce, order.card, order_id, terminal, order.amount, None), now)
         return nonce
 
     def asked(self, order_id: str, nonce: str) -> Contact:
@@ -172,7 +173,7 @@ class Loads:
             if not ATTEMPT.allows(attempt.state, AttemptEvent.SILENT):
                 return order
             attempt.step(tx, AttemptEvent.SILENT, now)
-            attempts.note(tx, order.id, attempt.id, "no_proof", {"why": why}, now)
+            evidence.note(tx, order.id, attempt.id, "no_proof", {"why": why}, now)
             return order.step(tx, TopupEvent.LOAD_IN_DOUBT, now)
 
     def _authorised(self, attempt: Attempt) -> Authorised | Stopped:
@@ -209,7 +210,7 @@ class Loads:
         live = attempts.live(tx, order.card)
         _require_fresh(_own_challenge(tx, order.id, challenge.nonce), live)
         known.require_usable()
-        attempts.use(tx, challenge.nonce, attempts.answer_digest(load.answer), now)
+        challenges.use(tx, challenge.nonce, challenges.answer_digest(load.answer), now)
 
         rules = self._rules.of_card(order.card)
         counter = load.answer.online_atc
@@ -225,7 +226,7 @@ class Loads:
         )
         denied = _denied(tx, order, live, verdict, counter)
         if denied is not None and rules.is_replayable:
-            attempts.note(tx, denied.order_id, denied.id, attempts.REPLAYABLE, {"counter": counter}, now)
+            evidence.note(tx, denied.order_id, denied.id, evidence.REPLAYABLE, {"counter": counter}, now)
         settle = SETTLE[verdict]
         stop = settle(tx, known, live, order, counter, now)
         if stop is not None:
@@ -276,14 +277,14 @@ class Loads:
             return order
         if not ATTEMPT.allows(attempt.state, AttemptEvent.PROVEN):
             # A TAC for a MAC2 that a fresh MAC1 had proven dead: one of the two cannot be true.
-            attempts.note(tx, order.id, attempt.id, "tac_after_decision", {"state": attempt.state}, now)
+            evidence.note(tx, order.id, attempt.id, "tac_after_decision", {"state": attempt.state}, now)
             integrity.freeze(tx, known, order.id, "tac_after_decision", now)
             return None
         return book_loaded(tx, attempt, kind, now)
 
 
 def _own_challenge(tx: Connection, order_id: str, nonce: str) -> Challenge:
-    challenge = attempts.find_challenge(tx, nonce)
+    challenge = challenges.find(tx, nonce)
     if challenge is None or challenge.order_id != order_id:
         raise ChallengeSuperseded
     return challenge
@@ -301,7 +302,7 @@ def _denied(
 def _repetition(tx: Connection, nonce: str, answer: LoadAnswer) -> Attempt | Arrived | None:
     """The attempt that this very answer led to before, as long as its MAC2 may still be given out."""
     attempt = attempts.of_nonce(tx, nonce)
-    if attempt is None or attempts.answer_digest(attempt.load.answer) != attempts.answer_digest(answer):
+    if attempt is None or challenges.answer_digest(attempt.load.answer) != challenges.answer_digest(answer):
         return None
     if attempt.state is AttemptState.LOADED:
         return Arrived(orders.get(tx, attempt.order_id))

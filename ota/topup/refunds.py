@@ -16,7 +16,7 @@ from ota.core.errors import Conflict, NextAction
 from ota.core.principal import Principal
 from ota.store import audit, restores
 from ota.store.phases import Store
-from ota.topup import attempts, orders, payments, refund_rows
+from ota.topup import attempts, evidence, orders, payments, refund_rows
 from ota.topup.models import payment as payment_table
 from ota.topup.models import refund as refund_table
 from ota.topup.models import topup_order
@@ -208,7 +208,7 @@ def return_unloaded(
     """
     if order.state is not TopupState.PAID or may_be_on_a_card(tx, order):
         raise NotRefundable(order.state)
-    if reason is not RefundReason.FOUR_EYES and attempts.rests_on_replayable_proof(tx, order.id):
+    if reason is not RefundReason.FOUR_EYES and evidence.rests_on_replayable_proof(tx, order.id):
         raise RefundNeedsTwoPeople
     started(tx, payments.of_order(tx, order.id), reason, now, actor)
     return order.step(tx, TopupEvent.REFUND_STARTED, now, {"reason": str(reason)})
@@ -293,7 +293,7 @@ def _unused(tx: Connection, paid_before: datetime) -> list[str]:
             topup_order.c.state == TopupState.PAID,
             topup_order.c.updated_at < paid_before,
             refund_table.c.id.is_(None),
-            topup_order.c.id.not_in(attempts.of_replayable_proof()),
+            topup_order.c.id.not_in(evidence.of_replayable_proof()),
         )
         .order_by(topup_order.c.updated_at, topup_order.c.id)
         .limit(_SWEEP_LIMIT)

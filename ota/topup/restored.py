@@ -16,8 +16,8 @@ from ota.core.errors import Conflict, NextAction, NotInThisState
 from ota.ledger import books, journals
 from ota.store import restores
 from ota.store.restores import Restore
-from ota.topup import attempts, orders, payments, refund_rows, refunds, settlement
-from ota.topup.models import evidence, load_attempt, refund, topup_order
+from ota.topup import attempts, evidence, orders, payments, refund_rows, refunds, settlement
+from ota.topup.models import load_attempt, refund, topup_order
 from ota.topup.orders import TopupOrder
 from ota.topup.states import (
     ATTEMPT,
@@ -74,8 +74,8 @@ def put_in_question(tx: Connection, restore: Restore) -> dict[str, int]:
 
 def hold(tx: Connection, order: TopupOrder, restore: Restore) -> TopupOrder:
     """Put an order's money in question; it is held, unless it is on its way back or held already."""
-    attempts.note(
-        tx, order.id, None, attempts.RESTORED, {"restore": restore.id, "before": order.state}, restore.at
+    evidence.note(
+        tx, order.id, None, evidence.RESTORED, {"restore": restore.id, "before": order.state}, restore.at
     )
     order = order.in_question(tx, restore.id)
     if not TOPUP.allows(order.state, TopupEvent.DATABASE_RESTORED):
@@ -128,10 +128,10 @@ def book_loaded(
     """Book that the money is on the card: on the attempt that is known, or without one where it is forgotten."""
     live = attempts.live(tx, order.card)
     if live is not None and live.order_id == order.id:
-        attempts.note(tx, order.id, live.id, attempts.CONFIRMED, decision, now)
+        evidence.note(tx, order.id, live.id, evidence.CONFIRMED, decision, now)
         return settlement.book_loaded(tx, live, "four_eyes", now)
-    attempts.note(tx, order.id, None, attempts.CONFIRMED, decision, now)
-    attempts.note(tx, order.id, None, "four_eyes", decision, now)
+    evidence.note(tx, order.id, None, evidence.CONFIRMED, decision, now)
+    evidence.note(tx, order.id, None, "four_eyes", decision, now)
     journals.post(tx, books.load_proven(payments.of_order(tx, order.id).money, order.id), now)
     return order.step(tx, TopupEvent.LOAD_PROVEN, now, decision)
 
@@ -146,7 +146,5 @@ def _doubt(tx: Connection, attempt_id: str, restore: Restore) -> None:
 
 
 def _was_held_before(tx: Connection, order: TopupOrder) -> bool:
-    told = select(evidence.c.data).where(
-        evidence.c.order_id == order.id, evidence.c.kind == attempts.RESTORED
-    )
-    return any(row["before"] == TopupState.HELD for row in tx.execute(told).scalars())
+    told = evidence.data_of(tx, order.id, evidence.RESTORED)
+    return any(data["before"] == TopupState.HELD for data in told)

@@ -16,7 +16,7 @@ from ota.ledger import books, journals
 from ota.registry import cards, numbers
 from ota.store.idempotency import KeyReused
 from ota.store.phases import Store
-from ota.topup import attempts, orders, payments, refunds, restored
+from ota.topup import evidence, orders, payments, refunds, restored
 from ota.topup.orders import TopupOrder, own
 from ota.topup.payments import Due, Payment, PaymentClaimed, PaymentFact, SignedFacts
 from ota.topup.rules import RuleBook
@@ -185,7 +185,7 @@ class Topups:
                 if isinstance(refusal, PaymentClaimed) and fact is not None:
                     told |= {"channel": fact.channel, "trade_no": fact.trade_no}
                     told |= {"caller": caller.id, "claimed_by": refusal.claimed_by}
-                attempts.note(tx, order.id, None, "payment_refused", told, self._clock.now())
+                evidence.note(tx, order.id, None, "payment_refused", told, self._clock.now())
 
 
 MONEY_PLACES: Final = {

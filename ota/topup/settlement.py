@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from ota.ledger import books, journals
 from ota.registry import cards
-from ota.topup import attempts, integrity, orders, payments
+from ota.topup import attempts, evidence, integrity, orders, payments
 from ota.topup.attempts import Attempt
 from ota.topup.decision import Verdict
 from ota.topup.errors import CardFrozen, StillUncertain
@@ -30,11 +30,11 @@ def book_loaded(tx: Connection, attempt: Attempt, kind: str, now: datetime) -> T
     """
     other = attempts.loaded_at(tx, attempt.card, attempt.counter)
     if other is not None:
-        attempts.note(tx, attempt.order_id, attempt.id, "counter_taken", {"by": other.id, "proof": kind}, now)
+        evidence.note(tx, attempt.order_id, attempt.id, "counter_taken", {"by": other.id, "proof": kind}, now)
         _contradict(tx, other, attempt.order_id, now)
         return None
     attempt.step(tx, AttemptEvent.PROVEN, now)
-    attempts.note(tx, attempt.order_id, attempt.id, kind, {"counter": attempt.counter, "loaded": True}, now)
+    evidence.note(tx, attempt.order_id, attempt.id, kind, {"counter": attempt.counter, "loaded": True}, now)
     cards.saw_counter(tx, attempt.card, attempt.counter + 1, now)
     order = orders.lock(tx, attempt.order_id)
     money = payments.of_order(tx, order.id).money
@@ -47,16 +47,16 @@ def book_loaded(tx: Connection, attempt: Attempt, kind: str, now: datetime) -> T
 
 def _contradict(tx: Connection, booked: Attempt, about: str, now: datetime) -> Stopped:
     """A card shows a counter that it cannot show if what is booked were true; ``about`` is the order in question."""
-    attempts.note(
+    evidence.note(
         tx,
         booked.order_id,
         booked.id,
-        attempts.NOT_MOVED,
+        evidence.NOT_MOVED,
         {"counter": booked.counter, "seen_for": about},
         now,
     )
     order = orders.get(tx, about)
-    integrity.freeze(tx, cards.lock(tx, booked.card, order.city, now), about, attempts.NOT_MOVED, now)
+    integrity.freeze(tx, cards.lock(tx, booked.card, order.city, now), about, evidence.NOT_MOVED, now)
     return Stopped(CardFrozen())
 
 
@@ -73,7 +73,7 @@ def _go_on(
     if disproved is not None:
         return _contradict(tx, disproved, disproved.order_id, now)
     if known.last_atc not in (None, counter):
-        attempts.note(
+        evidence.note(
             tx, order.id, None, "loaded_elsewhere", {"expected": known.last_atc, "seen": counter}, now
         )
     cards.saw_counter(tx, known.number, counter, now)
@@ -92,7 +92,7 @@ def _it_did_not_arrive(
 ) -> None:
     assert live is not None  # noqa: S101  the verdict speaks of a live attempt
     live.step(tx, AttemptEvent.DISPROVEN, now)
-    attempts.note(tx, live.order_id, live.id, "fresh_mac1", {"counter": counter, "loaded": False}, now)
+    evidence.note(tx, live.order_id, live.id, "fresh_mac1", {"counter": counter, "loaded": False}, now)
     order = orders.lock(tx, live.order_id)
     # Money in question by a restore may have gone back meanwhile: not being on the card does not free it.
     if not order.is_in_question and not _was_given_up(live, order, TopupEvent.LOAD_DISPROVEN):
@@ -104,7 +104,7 @@ def _nobody_knows(
     tx: Connection, known: cards.Card, live: Attempt | None, _order: TopupOrder, counter: int, now: datetime
 ) -> Stopped | None:
     assert live is not None  # noqa: S101  the verdict speaks of a live attempt
-    attempts.note(tx, live.order_id, live.id, "unproven_counter", {"counter": counter}, now)
+    evidence.note(tx, live.order_id, live.id, "unproven_counter", {"counter": counter}, now)
     if live.state is AttemptState.DECIDED:  # nothing waits for the answer any more
         live.step(tx, AttemptEvent.GIVEN_UP, now)
         cards.saw_counter(tx, known.number, counter, now)
@@ -119,7 +119,7 @@ def _alarm(
     tx: Connection, known: cards.Card, live: Attempt | None, order: TopupOrder, counter: int, now: datetime
 ) -> Stopped:
     about = live.order_id if live is not None else order.id
-    attempts.note(
+    evidence.note(
         tx,
         about,
         live.id if live is not None else None,

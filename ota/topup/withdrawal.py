@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ota.registry import cards
-from ota.topup import attempts, orders
+from ota.topup import attempts, evidence, orders
 from ota.topup.attempts import Attempt
 from ota.topup.states import ATTEMPT, TOPUP, AttemptEvent, TopupEvent
 
@@ -31,7 +31,7 @@ def withdraw(tx: Connection, attempt: Attempt, why: str, now: datetime) -> None:
     if not ATTEMPT.allows(attempt.state, AttemptEvent.DISPROVEN):
         return
     attempt.step(tx, AttemptEvent.DISPROVEN, now)
-    attempts.note(tx, attempt.order_id, attempt.id, "mac2_withheld", {"why": why, "loaded": False}, now)
+    evidence.note(tx, attempt.order_id, attempt.id, "mac2_withheld", {"why": why, "loaded": False}, now)
     order = orders.get(tx, attempt.order_id)
     if not order.is_in_question and TOPUP.allows(order.state, TopupEvent.LOAD_DISPROVEN):
         order.step(tx, TopupEvent.LOAD_DISPROVEN, now)

@@ -17,7 +17,7 @@ from ota.registry import cards
 from ota.registry.cards import Card
 from ota.store import audit
 from ota.store.audit import Entry
-from ota.topup import attempts, orders, payments, refund_rows, refunds, restored
+from ota.topup import attempts, evidence, orders, payments, refund_rows, refunds, restored
 from ota.topup.attempts import Attempt
 from ota.topup.orders import TopupOrder
 from ota.topup.refund_rows import Refund
@@ -90,7 +90,7 @@ def refund(
     The caller holds card and order (`lock`), and two people's word. Raises NotInThisState, OnTheCard, DecisionOutdated.
     """
     if order.state is TopupState.PAID:
-        attempts.note(tx, order.id, None, "four_eyes", decision, now)
+        evidence.note(tx, order.id, None, "four_eyes", decision, now)
         return refunds.return_unloaded(tx, order, RefundReason.FOUR_EYES, now, actor)
     TOPUP.after(order.state, TopupEvent.REFUND_DECIDED)
     require_not_on_the_card(tx, order.id)
@@ -141,7 +141,7 @@ def confirm_load(
         loaded = restored.book_loaded(tx, order, decision, now)
     else:
         live = require_in_question(tx, order)
-        attempts.note(tx, order.id, live.id, attempts.CONFIRMED, decision, now)
+        evidence.note(tx, order.id, live.id, evidence.CONFIRMED, decision, now)
         loaded = book_loaded(tx, live, "four_eyes", now)
     if loaded is None:  # the card's counter says that another load took its place
         raise NotInThisState("top-up", order.state, "load_confirmed")
@@ -153,8 +153,8 @@ def confirm_load(
 def require_mistaken(tx: Connection, order: TopupOrder) -> Attempt:
     """The attempt that two people confirmed, and that its card has disproved since; raises NotInThisState."""
     confirmed = attempts.loaded(tx, order.id)
-    told = attempts.evidence_about(tx, confirmed.id) if confirmed is not None else frozenset()
-    if confirmed is None or not {attempts.CONFIRMED, attempts.NOT_MOVED} <= told:
+    told = evidence.about(tx, confirmed.id) if confirmed is not None else frozenset()
+    if confirmed is None or not {evidence.CONFIRMED, evidence.NOT_MOVED} <= told:
         raise NotInThisState("top-up", order.state, "confirmation_reversed")
     return confirmed
 
@@ -168,7 +168,7 @@ def reverse_confirmation(
     """
     mistaken = require_mistaken(tx, order)
     mistaken.step(tx, AttemptEvent.CONFIRMATION_REVERSED, now)
-    attempts.note(tx, order.id, mistaken.id, attempts.REVERSED, {**decision, "loaded": False}, now)
+    evidence.note(tx, order.id, mistaken.id, evidence.REVERSED, {**decision, "loaded": False}, now)
     journals.reverse(tx, JournalKind.LOAD_PROVEN, mistaken.id, now)
     _tell(tx, order, "confirmation_reversed", decision, actor, now)
     return order.step(tx, TopupEvent.CONFIRMATION_REVERSED, now, decision)
@@ -182,7 +182,7 @@ def release_order(
     Where a MAC2 of it may still be out, the card's next contact decides. Raises NotInThisState.
     """
     after = restored.require_releasable(tx, order)
-    attempts.note(tx, order.id, None, "four_eyes_release", decision, now)
+    evidence.note(tx, order.id, None, "four_eyes_release", decision, now)
     _tell(tx, order, "order_released", decision, actor, now)
     return order.step(tx, after, now, decision)
 
@@ -255,7 +255,7 @@ def _set_aside(tx: Connection, order: TopupOrder, decision: Mapping[str, object]
     mine = live if live is not None and live.order_id == order.id and live.state in OPEN else None
     if mine is not None:
         mine.step(tx, AttemptEvent.DECIDED, now)
-    attempts.note(tx, order.id, mine.id if mine is not None else None, "four_eyes", decision, now)
+    evidence.note(tx, order.id, mine.id if mine is not None else None, "four_eyes", decision, now)
 
 
 def _locked(tx: Connection, refund_id: str, now: datetime) -> Refund:

@@ -23,7 +23,7 @@ from ota.sandbox.element import Algorithm
 from ota.sandbox.simulation.faults import HOST_FAULTS, Fault, Luck
 from ota.sandbox.simulation.masters import card_key
 from ota.sandbox.simulation.trace import Trace
-from ota.topup import attempts
+from ota.topup import evidence
 from ota.topup.models import load_attempt
 from ota.topup.states import AttemptState
 
@@ -114,7 +114,7 @@ def complaint(host: CityHost, engine: sa.Engine) -> str | None:
     )
     with engine.connect() as tx:
         ours = {row.load_id: row.state for row in tx.execute(query)}
-        by_people = set(tx.execute(attempts.confirmed_by_people()).scalars())
+        by_people = set(tx.execute(evidence.confirmed_by_people()).scalars())
     for load_id in sorted(ours.keys() | host.loads.keys()):
         theirs = host.loads[load_id].state if load_id in host.loads else ""
         if theirs == "authorised" and load_id in by_people and ours[load_id] is AttemptState.LOADED:

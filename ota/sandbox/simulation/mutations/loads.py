@@ -11,9 +11,10 @@ from sqlalchemy import Connection
 from ota.card.purse import Load, LoadAnswer
 from ota.registry import cards
 from ota.sandbox.simulation.patching import replaced
-from ota.topup import attempts, orders, refunds
+from ota.topup import attempts, challenges, orders, refunds
 from ota.topup import loads as loads_module
-from ota.topup.attempts import Attempt, Challenge
+from ota.topup.attempts import Attempt
+from ota.topup.challenges import Challenge
 from ota.topup.contact import Traces
 from ota.topup.decision import Sighting, Verdict, decide
 from ota.topup.errors import ChallengeSuperseded
@@ -147,7 +148,7 @@ class _Seen:
     def __init__(self, tx: Connection, order: TopupOrder, nonce: str) -> None:
         self._live = attempts.live(tx, order.card)
         self._answered = attempts.of_nonce(tx, nonce)
-        self._challenge = attempts.find_challenge(tx, nonce)
+        self._challenge = challenges.find(tx, nonce)
         self._card = cards.find(tx, order.card)
         self._decide = Loads._decide  # noqa: SLF001
 
