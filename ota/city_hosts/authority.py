@@ -109,13 +109,10 @@ class HostAuthority:
         self._news.confirmed(self._load_id, tac)
 
     def _settle_earlier(self) -> None:
-        """The city allows one open load per card: how earlier ones ended must be known there first.
-
-        The load that is asked for has passed the decision: its card is past the counters of all earlier ones.
-        """
+        """The city allows one open load per card: how earlier ones ended must be known there first."""
         with self._store.read() as tx:
             waiting = hosted.open_of_card(tx, self._card, self._load_id)
-        if not all(self._news.tell(load_id, card_moved_on=True) for load_id in waiting):
+        if not all(self._news.tell(load_id) for load_id in waiting):
             raise CityHostUnavailable
         with self._store.read() as tx:
             known = cards.find(tx, self._card)

@@ -46,12 +46,12 @@ class HostNews:
         self._hosts = hosts
         self._clock = clock
 
-    def tell(self, load_id: str, *, card_moved_on: bool = False) -> bool:
+    def tell(self, load_id: str) -> bool:
         """Tell the host how a load ended, if it has ended; False when the host did not acknowledge.
 
-        A load that two people confirmed has ended for the host once its card was seen to have moved on.
+        A load that two people confirmed has ended for the host once its card has borne them out.
         """
-        asked = self._noticed(load_id, card_moved_on=card_moved_on)
+        asked = self._noticed(load_id)
         tell = {
             HostedState.VOIDING: self._void,
             HostedState.CONFIRMING: self._confirm,
@@ -95,7 +95,7 @@ class HostNews:
         for load_id in ended:
             self._noticed(load_id, stage=True)
 
-    def _noticed(self, load_id: str, *, stage: bool = False, card_moved_on: bool = False) -> HostedLoad:
+    def _noticed(self, load_id: str, *, stage: bool = False) -> HostedLoad:
         """The load, moved on if its attempt has been decided since MAC2 was granted.
 
         `confirm` without a TAC says that the card's counter proves the load: what people said is not told as that.
@@ -105,8 +105,8 @@ class HostNews:
             event = _DECIDED.get(attempts.get(tx, load_id).state)
             if event is None or asked.state is not HostedState.GRANTED:
                 return asked
-            by_people = evidence.CONFIRMED in evidence.about(tx, load_id)
-            if event is HostedEvent.PROVEN and by_people and not card_moved_on:
+            told = evidence.about(tx, load_id)
+            if event is HostedEvent.PROVEN and evidence.CONFIRMED in told and evidence.MOVED_ON not in told:
                 return asked
             if stage:
                 outbox.stage(tx, TELL_CITY_HOST, load_id, due_at=self._clock.now())

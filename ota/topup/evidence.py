@@ -20,6 +20,9 @@ CONFIRMED: Final = "load_confirmed"
 NOT_MOVED: Final = "counter_not_moved"
 """Evidence: the card answered with the counter that a load, booked as loaded, would have used up."""
 
+MOVED_ON: Final = "counter_moved_on"
+"""Evidence: the card answered with the counter after a load that people had confirmed; nobody else could have moved it."""
+
 REVERSED: Final = "confirmation_reversed"
 """Evidence: two people took their confirmation back, the card having disproved it."""
 
@@ -39,10 +42,9 @@ def rests_on_replayable_proof(tx: Connection, order_id: str) -> bool:
 
 
 def confirmed_by_people() -> Select[tuple[str | None]]:
-    """The attempts that two people ever said to be in the purse."""
-    return select(evidence.c.attempt_id).where(
-        evidence.c.kind == CONFIRMED, evidence.c.attempt_id.is_not(None)
-    )
+    """The attempts that two people said to be in the purse, and that no card has borne out."""
+    borne_out = _attempts_with(MOVED_ON)
+    return _attempts_with(CONFIRMED).where(evidence.c.attempt_id.not_in(borne_out))
 
 
 def note(
@@ -71,3 +73,7 @@ def data_of(tx: Connection, order_id: str, kind: str) -> Sequence[Mapping[str, o
     """What the evidence of one kind about an order says."""
     said = select(evidence.c.data).where(evidence.c.order_id == order_id, evidence.c.kind == kind)
     return tx.execute(said).scalars().all()
+
+
+def _attempts_with(kind: str) -> Select[tuple[str | None]]:
+    return select(evidence.c.attempt_id).where(evidence.c.kind == kind, evidence.c.attempt_id.is_not(None))

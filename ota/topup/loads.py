@@ -7,38 +7,30 @@ Each method is a few short phases; no row is locked while the HSM works.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
 from ota.card.purse import Load, LoadAnswer
 from ota.core.clock import Clock
-from ota.core.errors import OtaError
-from ota.core.ids import new_id
-from ota.core.values import CardTime, Mac4, TerminalNumber
+from ota.core.values import Mac4, TerminalNumber
 from ota.hsm_adapter.city_host.errors import CityHostRefused
 from ota.hsm_adapter.errors import KeyNotUsable, TacWrong
 from ota.registry import cards, numbers
-from ota.store import outbox
 from ota.store.phases import Store
-from ota.topup import attempts, challenges, evidence, integrity, orders
+from ota.topup import attempts, challenges, evidence, hindsight, integrity, orders
 from ota.topup.attempts import Attempt
+from ota.topup.authorisation import authorise
 from ota.topup.challenges import Challenge
 from ota.topup.contact import Contact, Traces, new_challenge
-from ota.topup.decision import Sighting, Verdict, decide
+from ota.topup.decision import Sighting, decide
 from ota.topup.errors import CardFrozen, ChallengeSuperseded, NotLoadable
-from ota.topup.jobs import SETTLE_SILENT_LOAD
 from ota.topup.orders import TopupOrder
 from ota.topup.outcome import Arrived, AskAgain, Authorised, Decision, Stopped
 from ota.topup.rules import RuleBook
 from ota.topup.settlement import SETTLE, book_loaded
 from ota.topup.states import ATTEMPT, AttemptEvent, AttemptState, TopupEvent, TopupState
 from ota.topup.vault import LoadVault
-
-SILENCE: Final = timedelta(minutes=2)
-"""How long a phone may keep a MAC2 before the attempt is called uncertain; nothing is decided by it."""
-
 
 _LOADABLE: Final = frozenset({TopupState.PAID, TopupState.LOADING, TopupState.UNCERTAIN})
 
@@ -214,56 +206,20 @@ class Loads:
 
         rules = self._rules.of_card(order.card)
         counter = load.answer.online_atc
-        verdict = decide(
-            Sighting(
-                counter=counter,
-                attempt=live.counter if live is not None else None,
-                expected=known.last_atc,
-                foreign_loads=rules.city.load.foreign_loads
-                or (live is not None and live.restore_id is not None),
-                proven=proven,
-            )
+        seen = Sighting(
+            counter=counter,
+            attempt=live.counter if live is not None else None,
+            expected=known.last_atc,
+            foreign_loads=rules.city.load.foreign_loads or (live is not None and live.restore_id is not None),
+            proven=proven,
         )
-        denied = _denied(tx, order, live, verdict, counter)
-        if denied is not None and rules.is_replayable:
-            evidence.note(tx, denied.order_id, denied.id, evidence.REPLAYABLE, {"counter": counter}, now)
+        verdict = decide(seen)
+        hindsight.keep(tx, known, live, seen, verdict, now, is_replayable=rules.is_replayable)
         settle = SETTLE[verdict]
         stop = settle(tx, known, live, order, counter, now)
         if stop is not None:
             return stop
-        return self._authorise(tx, orders.lock(tx, order.id), load, challenge, now, bar)
-
-    def _authorise(
-        self,
-        tx: Connection,
-        order: TopupOrder,
-        load: Load,
-        challenge: Challenge,
-        now: datetime,
-        bar: KeyNotUsable | None,
-    ) -> Attempt | Arrived | AskAgain | Stopped:
-        if order.state is TopupState.LOADED:
-            return Arrived(order)
-        if order.state is not TopupState.PAID:
-            return Stopped(NotLoadable(order.state))
-        if bar is not None:
-            return Stopped(bar)
-        if load.amount != order.amount:
-            return AskAgain()
-        try:
-            rules = self._rules.of_card(order.card)
-            rules.city.limits.check_load(order.amount, load.answer.balance)
-            load.answer.require_room(order.amount, rules.purse.ceiling)
-        except OtaError as problem:
-            return Stopped(problem)
-        timed = Load(load.amount, load.terminal, load.answer, CardTime.at(now), load.transaction_type)
-        attempt = Attempt(
-            new_id("att"), order.id, order.card, challenge.nonce, AttemptState.AUTHORISED, timed
-        )
-        attempts.insert(tx, attempt, now)
-        order.step(tx, TopupEvent.LOAD_AUTHORISED, now, {"attempt": attempt.id})
-        outbox.stage(tx, SETTLE_SILENT_LOAD, attempt.id, due_at=now + SILENCE)
-        return attempt
+        return authorise(tx, orders.lock(tx, order.id), load, challenge.nonce, rules, bar, now)
 
     def _prove(self, tx: Connection, attempt_id: str, kind: str) -> TopupOrder | None:
         """Book the load; None where the card contradicts itself and is frozen."""
@@ -288,15 +244,6 @@ def _own_challenge(tx: Connection, order_id: str, nonce: str) -> Challenge:
     if challenge is None or challenge.order_id != order_id:
         raise ChallengeSuperseded
     return challenge
-
-
-def _denied(
-    tx: Connection, order: TopupOrder, live: Attempt | None, verdict: Verdict, counter: int
-) -> Attempt | None:
-    """The attempt that this counter says never arrived: the live one, or one that is booked as loaded."""
-    if verdict is Verdict.NOT_LOADED:
-        return live
-    return attempts.loaded_at(tx, order.card, counter) if verdict is Verdict.FREE else None
 
 
 def _repetition(tx: Connection, nonce: str, answer: LoadAnswer) -> Attempt | Arrived | None:

@@ -106,8 +106,7 @@ def _nobody_knows(
     assert live is not None  # noqa: S101  the verdict speaks of a live attempt
     evidence.note(tx, live.order_id, live.id, "unproven_counter", {"counter": counter}, now)
     if live.state is AttemptState.DECIDED:  # nothing waits for the answer any more
-        live.step(tx, AttemptEvent.GIVEN_UP, now)
-        cards.saw_counter(tx, known.number, counter, now)
+        _give_up(tx, known, live, counter, now)
         return None
     if ATTEMPT.allows(live.state, AttemptEvent.SILENT):
         live.step(tx, AttemptEvent.SILENT, now)
@@ -117,7 +116,10 @@ def _nobody_knows(
 
 def _alarm(
     tx: Connection, known: cards.Card, live: Attempt | None, order: TopupOrder, counter: int, now: datetime
-) -> Stopped:
+) -> Stopped | None:
+    if live is not None and live.state is AttemptState.DECIDED and known.last_atc is None:
+        _give_up(tx, known, live, counter, now)  # two people saw the jump, and believe this counter
+        return None
     about = live.order_id if live is not None else order.id
     evidence.note(
         tx,
@@ -132,6 +134,12 @@ def _alarm(
     else:
         integrity.freeze(tx, known, live.order_id, "counter_jumped", now)
     return Stopped(CardFrozen())
+
+
+def _give_up(tx: Connection, known: cards.Card, live: Attempt, counter: int, now: datetime) -> None:
+    """Nobody will ever know whether a load that two people decided about is in the purse; the card goes on."""
+    live.step(tx, AttemptEvent.GIVEN_UP, now)
+    cards.saw_counter(tx, known.number, counter, now)
 
 
 SETTLE: Final[Mapping[Verdict, Settle]] = {

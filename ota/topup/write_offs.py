@@ -230,15 +230,12 @@ def refund_by_hand(
 def release_card(
     tx: Connection, known: Card, decision: Mapping[str, object], actor: str, now: datetime
 ) -> Card:
-    """Believe a frozen card's next verified counter; a decided attempt of it is no longer asked about.
+    """Believe a frozen card's next verified counter. A decided attempt of it is settled by that, or given up.
 
     Raises NotInThisState, and DecisionOutdated when the card was frozen for another reason since the proposal.
     """
     if decision.get("about", known.frozen_reason) != known.frozen_reason:
         raise DecisionOutdated
-    live = attempts.live(tx, known.number)
-    if live is not None and live.state is AttemptState.DECIDED:
-        live.step(tx, AttemptEvent.GIVEN_UP, now)
     return cards.release(tx, known, now, actor)
 
 

@@ -45,6 +45,14 @@ def province(tmp_path: Path, sqlite_url: str) -> Iterator[Province]:
 
 
 @pytest.fixture
+def open_province(tmp_path: Path, sqlite_url: str) -> Iterator[Province]:
+    """The same where the city's own terminals load its cards as well."""
+    made = make_province(tmp_path / "data", sqlite_url, tmp_path, others_load=True)
+    yield made
+    made.built.store.close()
+
+
+@pytest.fixture
 def any_province(tmp_path: Path, migrated_database_url: str) -> Iterator[Province]:
     """The same, once on SQLite and once on PostgreSQL."""
     made = make_province(tmp_path / "data", migrated_database_url, tmp_path)

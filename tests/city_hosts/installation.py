@@ -166,10 +166,11 @@ def told(data: bytes) -> dict[str, Any]:
     }
 
 
-def make_province(data: Path, url: str, config: Path) -> Province:
-    """Install a platform and a host that know each other's keys."""
+def make_province(data: Path, url: str, config: Path, *, others_load: bool = False) -> Province:
+    """Install a platform and a host that know each other's keys; ``others_load``: the city's own terminals load, too."""
     signature = Signature.make("foshan-1")
-    edits = {"cities/foshan.toml": city_file(signature, self_issuing=True)}
+    more = [("foreign_loads = false", "foreign_loads = true")] if others_load else []
+    edits = {"cities/foshan.toml": city_file(signature, self_issuing=True) + more}
     plain = install(data, url, edited_config(config, edits, {}))
     point = MessageKey.open(data, PLATFORM_KEY).public.point
     host = CityHost(FOSHAN_CODE, signature, {PLATFORM_KEY: point}, lambda: plain.clock.now().timestamp())

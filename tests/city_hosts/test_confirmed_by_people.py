@@ -171,3 +171,65 @@ def test_a_tac_that_waits_for_the_city_goes_before_the_word_of_people(province: 
     (row,) = province.rows("SELECT state, tac FROM hosted_load")
     assert row.state == "confirmed"
     assert row.tac is not None
+
+
+def test_the_city_hears_of_it_though_the_contact_that_saw_it_went_no_further(
+    province: Province, desk: Desk
+) -> None:
+    desk.decided(Action.CONFIRM_LOAD, desk.uncertain(credited=True), proof="seen on the card")
+    order_id = str(province.order_topup(desk.card_no)["order_id"])
+    contact = province.open(order_id, desk.element)
+    report = contact.run()
+    province.post(f"/v1/topups/{order_id}/refund")  # nothing more is asked of the city
+
+    contact.hand_in(report)
+    between = province.hosted()
+    sweep(province)
+
+    assert (between, province.topup_state(order_id)) == (["granted"], "refunding")
+    assert (province.hosted(), province.at_the_host()) == (["confirmed"], ["loaded"])
+
+
+def test_where_others_load_too_a_moved_counter_is_not_told_as_the_cards_proof(
+    open_province: Province, card: Card
+) -> None:
+    desk = Desk(open_province, element=card.element, card_no=card.number)
+    desk.decided(Action.CONFIRM_LOAD, desk.uncertain(credited=True), proof="seen by mistake")
+
+    ending = desk.contact().finish()
+    sweep(open_province)
+
+    assert (
+        ending["problem"]["code"] == "city_host_refused"
+    )  # the load is still open there, and its people end it
+    assert (open_province.hosted(), open_province.at_the_host()) == (
+        ["granted", "refused"],
+        ["authorised", "unheard"],
+    )
+    assert "confirm" not in open_province.host.heard
+
+
+def test_a_load_before_a_restore_is_not_borne_out_by_a_counter(province: Province, desk: Desk) -> None:
+    desk.decided(Action.CONFIRM_LOAD, desk.uncertain(credited=True), proof="seen on the card")
+    province.change("UPDATE load_attempt SET restore_id = 'res_1'")
+
+    desk.contact().finish()
+    sweep(province)
+
+    assert province.hosted() == ["granted", "refused"]
+
+
+@pytest.mark.parametrize(("credited", "theirs"), [(True, "loaded"), (False, "void")])
+def test_a_load_that_two_people_gave_up_ends_at_the_city_when_its_card_is_met(
+    province: Province, desk: Desk, credited: bool, theirs: str
+) -> None:
+    order_id = desk.uncertain(credited=credited)
+    desk.decided(Action.WRITE_OFF, order_id)
+    province.change("UPDATE card SET state = 'frozen', frozen_reason = 'counter_jumped'")
+    desk.decided(Action.RELEASE_CARD, desk.card_no)
+
+    ending = desk.contact().finish()
+
+    assert ending["state"] == "done"
+    assert province.at_the_host() == [theirs, "loaded"]
+    assert checked(province).differences == []
