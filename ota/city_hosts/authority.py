@@ -6,7 +6,7 @@ ASKED becomes GRANTED with the MAC2 in it, or VOIDING, once and for good; only a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ota.city_hosts import hosted
 from ota.city_hosts.jobs import TELL_CITY_HOST
@@ -97,14 +97,15 @@ class HostAuthority:
             raise TacWrong
         if asked.state is HostedState.CONFIRMED and asked.tac == tac:
             return
-        if asked.state not in (HostedState.GRANTED, HostedState.CONFIRMED):
+        if asked.state not in _MAY_HAVE_A_TAC:
             raise TacWrong
         try:
             self._host.confirm(self._load_id, self._card, tac)
         except CityHostRefused:
             raise TacWrong from None
         except (CityHostUnavailable, CityHostUnknown):
-            self._keep(tac)
+            if asked.state in _MAY_BE_PROVEN:
+                self._keep(tac)
             raise CityHostUnavailable from None
         self._news.confirmed(self._load_id, tac)
 
@@ -155,6 +156,11 @@ class HostAuthority:
         with self._store.begin() as tx:
             hosted.keep_tac(tx, self._load_id, tac, now)
             outbox.stage(tx, TELL_CITY_HOST, self._load_id, due_at=now)
+
+
+_MAY_BE_PROVEN: Final = frozenset({HostedState.GRANTED, HostedState.CONFIRMED})
+_MAY_HAVE_A_TAC: Final = _MAY_BE_PROVEN | {HostedState.VOIDING, HostedState.VOID}
+"""States in which MAC2 was passed on; a TAC for a load that is to be void contradicts what voided it."""
 
 
 def give_up(store: Store, load_id: str, event: HostedEvent, clock: Clock) -> HostedLoad:

@@ -16,7 +16,7 @@ from ota.dialogue.plan import Step, Talk
 from ota.topup.contact import Traces
 from ota.topup.errors import NotLoadable
 from ota.topup.loads import Loads
-from ota.topup.payments import PaymentFact
+from ota.topup.payment_fact import PaymentFact
 from ota.topup.plan import PLAN, TopupPlan
 from ota.topup.service import NewTopup, Topups
 

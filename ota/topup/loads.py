@@ -27,7 +27,7 @@ from ota.topup.decision import Sighting, decide
 from ota.topup.errors import CardFrozen, ChallengeSuperseded, NotLoadable
 from ota.topup.orders import TopupOrder
 from ota.topup.outcome import Arrived, AskAgain, Authorised, Decision, Stopped
-from ota.topup.rules import RuleBook
+from ota.topup.rules import LoadRules, RuleBook
 from ota.topup.settlement import SETTLE, book_loaded
 from ota.topup.states import ATTEMPT, AttemptEvent, AttemptState, TopupEvent, TopupState
 from ota.topup.vault import LoadVault
@@ -149,7 +149,7 @@ class Loads:
             raise
 
         with self._store.begin() as tx:
-            proven = self._prove(tx, attempt_id, "tac")
+            proven = self._prove(tx, attempt_id, evidence.TAC)
         if proven is None:
             raise CardFrozen
         return proven
@@ -210,13 +210,15 @@ class Loads:
             counter=counter,
             attempt=live.counter if live is not None else None,
             expected=known.last_atc,
-            foreign_loads=rules.city.load.foreign_loads or (live is not None and live.restore_id is not None),
+            foreign_loads=rules.city.load.foreign_loads or _is_contested(tx, live, rules),
             proven=proven,
         )
         verdict = decide(seen)
         hindsight.keep(tx, known, live, seen, verdict, now, is_replayable=rules.is_replayable)
         settle = SETTLE[verdict]
         stop = settle(tx, known, live, order, counter, now)
+        if rules.is_replayable:
+            stop = hindsight.hold_refuted(tx, known, counter, now) or stop
         if stop is not None:
             return stop
         return authorise(tx, orders.lock(tx, order.id), load, challenge.nonce, rules, bar, now)
@@ -230,11 +232,14 @@ class Loads:
         order = orders.lock(tx, attempt.order_id)
         attempt = attempts.get(tx, attempt_id)
         if attempt.state is AttemptState.LOADED:
+            hindsight.bear_out(tx, known, attempt, kind, now)
             return order
         if not ATTEMPT.allows(attempt.state, AttemptEvent.PROVEN):
             # A TAC for a MAC2 that a fresh MAC1 had proven dead: one of the two cannot be true.
-            evidence.note(tx, order.id, attempt.id, "tac_after_decision", {"state": attempt.state}, now)
-            integrity.freeze(tx, known, order.id, "tac_after_decision", now)
+            evidence.note(
+                tx, order.id, attempt.id, evidence.TAC_AFTER_DECISION, {"state": attempt.state}, now
+            )
+            integrity.freeze(tx, known, order.id, evidence.TAC_AFTER_DECISION, now)
             return None
         return book_loaded(tx, attempt, kind, now)
 
@@ -244,6 +249,13 @@ def _own_challenge(tx: Connection, order_id: str, nonce: str) -> Challenge:
     if challenge is None or challenge.order_id != order_id:
         raise ChallengeSuperseded
     return challenge
+
+
+def _is_contested(tx: Connection, live: Attempt | None, rules: LoadRules) -> bool:
+    """Whether another load of this platform may have used up the live one's counter: forgotten, or denied by mistake."""
+    if live is None:
+        return False
+    return live.restore_id is not None or (rules.is_replayable and attempts.is_rivalled(tx, live))
 
 
 def _repetition(tx: Connection, nonce: str, answer: LoadAnswer) -> Attempt | Arrived | None:

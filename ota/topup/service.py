@@ -18,7 +18,8 @@ from ota.store.idempotency import KeyReused
 from ota.store.phases import Store
 from ota.topup import evidence, orders, payments, refunds, restored
 from ota.topup.orders import TopupOrder, own
-from ota.topup.payments import Due, Payment, PaymentClaimed, PaymentFact, SignedFacts
+from ota.topup.payment_fact import PaymentFact, SignedFacts
+from ota.topup.payments import Due, Payment, PaymentClaimed
 from ota.topup.rules import RuleBook
 from ota.topup.states import PaymentPurpose, TopupEvent, TopupState
 

@@ -11,7 +11,7 @@ import pytest
 from ota.city_hosts import hosted
 from ota.sandbox.city_host import Fault
 from tests.city_hosts.installation import Card, InProcess, Province
-from tests.elements import balance
+from tests.elements import balance, tunion
 from tests.phone import forging, make_report
 from tests.platform import problem
 
@@ -324,6 +324,44 @@ def test_a_host_that_says_the_opposite_freezes_the_card(any_province: Province, 
     assert tuple(known) == ("frozen", "city_host_contradicts")
     assert "load_loaded" in noted.data
     assert any_province.topup_state(order_id) == "paid"
+
+
+def test_what_a_city_contradicts_goes_back_by_two_people_only(province: Province, card: Card) -> None:
+    order_id, phone = province.begin(card)
+    phone.step()
+    card.element.reset()
+    for load in province.host.loads.values():
+        load.state = "loaded"
+    contact = province.open(order_id, card.element)
+    contact.hand_in(contact.run())  # the counter says that it never arrived, and the city is told to void it
+
+    refused = province.post(f"/v1/topups/{order_id}/refund")
+    province.clock.advance(weeks=5)
+    province.built.runner.sweep()
+
+    assert (province.hosted()[0], province.topup_state(order_id)) == ("disputed", "paid")
+    assert problem(refused) == (409, "refund_needs_two_people")
+    assert province.rows("SELECT id FROM refund") == []
+
+
+def test_a_tac_for_a_load_that_its_card_has_disproved_is_a_contradiction(
+    province: Province, card: Card
+) -> None:
+    """Two cards with one number: the one that took the money, and the one that says it did not."""
+    order_id, phone = province.begin(card)
+    phone.step()
+    before = tunion(card.element).purse.state
+    credited = phone.run()
+    tunion(card.element).purse.state = before
+    province.host.plan("void", Fault.DOWN)
+    other_id, other = province.begin(card, 3000)
+    other.step()
+
+    phone.hand_in(credited)
+
+    assert province.hosted()[0] == "disputed"
+    assert (province.topup_state(order_id), province.topup_state(other_id)) == ("held", "paid")
+    assert province.rows("SELECT frozen_reason FROM card") == [("tac_after_decision",)]
 
 
 def test_a_host_that_denies_a_proven_load_freezes_the_card(province: Province, card: Card) -> None:

@@ -318,7 +318,7 @@ def refunding(desk: Desk) -> tuple[str, str]:
         (RefundAnswer.DONE, "refunded", "done"),
         (RefundAnswer.UNHEARD, "held", "failed"),
         (RefundAnswer.REFUSED, "held", "failed"),
-        (RefundAnswer.PENDING, "refunding", "unknown"),
+        (RefundAnswer.PENDING, "refunding", "sent"),
     ],
 )
 def test_a_refund_on_its_way_is_asked_about_and_never_just_sent(

@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from ota.core.ids import new_id
 from ota.ledger import books, calendar, journals
 from ota.sandbox.simulation.patching import replaced
-from ota.topup import payments
-from ota.topup.payments import Due, Payment, PaymentFact
+from ota.topup import payment_fact, payments
+from ota.topup.payment_fact import PaymentFact
+from ota.topup.payments import Due, Payment
 
 _real_take = payments.take
 
@@ -46,13 +47,13 @@ def amount_unchecked() -> Iterator[None]:
 @contextmanager
 def yuan_as_float() -> Iterator[None]:
     """1.15 yuan are 114.99999999999999 fen."""
-    real = payments._at_least_one  # noqa: SLF001  a mutant reaches inside
+    real = payment_fact._at_least_one  # noqa: SLF001  a mutant reaches inside
 
     def by_yuan(claims: Mapping[str, object], name: str) -> int:
         yuan = real(claims, name) / 100
         return int(yuan * 100)
 
-    with replaced(payments, _at_least_one=by_yuan):
+    with replaced(payment_fact, _at_least_one=by_yuan):
         yield
 
 
