@@ -125,9 +125,11 @@ class Relay:
         while not stop.is_set():
             try:
                 pause = 0.0 if self.hand_over() else poll_s
-            except (RedisError, OtaError):
+            except (RedisError, OtaError) as error:
                 pause = min(_LONGEST_PAUSE_S, max(pause, poll_s) * 2)
-                _log.warning("jobs wait: the queue or the database cannot be reached", exc_info=True)
+                what = "Redis (redis.url)" if isinstance(error, RedisError) else "the database"
+                _log.warning("jobs wait: %s cannot be reached, asked again in %g s: %s", what, pause, error)
+                _log.debug("where it was noticed", exc_info=error)
             stop.wait(pause)
         sweeps.join(5)
 

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 import click
 
 from ota import settings as configuration
-from ota.core.errors import OtaError
-from ota.settings import Settings, SettingsError
+from ota.cli.plain_words import TOLD, plainly
+from ota.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_READ = "ota.cli.installation.settings"
 
 _OPTIONS = (
     click.option(
@@ -32,14 +34,19 @@ def installation_options(command: Command) -> Command:
 
 
 def told_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Show our own errors as one message and exit code 1."""
+    """Show our own errors, and those of the world around us, as one message and exit code 1."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except (SettingsError, OtaError) as error:
-            raise click.ClickException(str(error)) from error
+        except BrokenPipeError:  # whoever reads our output has seen enough: click ends quietly
+            raise
+        except TOLD as error:
+            told = plainly(error, click.get_current_context().meta.get(_READ))
+            if told is None:
+                raise
+            raise click.ClickException(told) from error
 
     return run
 
@@ -49,4 +56,7 @@ def load_settings(
 ) -> Settings:
     """The settings with what the command line says about them; dots of a key are written as ``__``."""
     given = {key.replace("__", "."): value for key, value in overrides.items()}
-    return configuration.load(config=config, overrides=given | {"data": data, "environment": environment})
+    settings = configuration.load(config=config, overrides=given | {"data": data, "environment": environment})
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.meta[_READ] = settings  # so that an error can name what it is about
+    return settings

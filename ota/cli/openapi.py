@@ -25,7 +25,16 @@ def openapi(config: Path | None, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
+        _write(output, text)
+
+
+def _write(output: Path, text: str) -> None:
+    try:
         output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.BadParameter(
+            f"{output}: {error.strerror}: expected a file in a folder that there is", param_hint="--output"
+        ) from error
 
 
 def description(config: Path | None = None) -> str:

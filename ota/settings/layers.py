@@ -24,6 +24,10 @@ def from_file(path: Path) -> Layer:
             document = tomllib.load(file)
     except FileNotFoundError:
         raise SettingsError(f"{path}: expected this file") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}: expected a file that can be read") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: byte {error.start} is no UTF-8: expected a file in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: {error}") from None
     known = dict(_keys(Settings))

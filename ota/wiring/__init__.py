@@ -1,6 +1,6 @@
 """Builds every object once; the only place that chooses implementations."""
 
-from ota.wiring.database import open_store
+from ota.wiring.database import open_store, try_data_folder
 from ota.wiring.keys import (
     maximum_exposure,
     open_codes,
@@ -27,4 +27,5 @@ __all__ = [
     "purse_rules",
     "sm4_mechanisms",
     "token_place",
+    "try_data_folder",
 ]

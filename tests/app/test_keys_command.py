@@ -523,7 +523,7 @@ def test_without_the_database_no_key_is_administered(
     result = installation.keys("list")
 
     assert result.exit_code == 1
-    assert "try again later" in result.output
+    assert "correct OTA_DATABASE_URL" in result.output
 
 
 @pytest.fixture
