@@ -121,7 +121,8 @@ def test_two_processes_share_the_database_and_nothing_else(any_platform: Platfor
 
 
 def test_a_token_that_is_not_named_completely_is_refused(tmp_path: Path) -> None:
-    token = settings_of(tmp_path, hsm__backend="pkcs11", hsm__pkcs11_module="/nowhere.so")
+    settings = settings_of(tmp_path)
+    token = replace(settings, hsm=replace(settings.hsm, backend="pkcs11", pkcs11_module="/nowhere.so"))
 
     with pytest.raises(SettingsError, match=r"pkcs11_token"):
         wiring.open_hsm(token)

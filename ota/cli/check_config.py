@@ -21,6 +21,7 @@ def check_config(*, as_json: bool, **installation: Any) -> None:
     """Read settings, cities, card products and security domains; print each mistake, exit 1 if there is one."""
     settings = load_settings(**installation)
     wiring.open_scraping(settings)
+    wiring.try_data_folder(settings)
     findings = find_mistakes(settings.config)
     if settings.sandbox.credentials:
         read_callers(settings.config / "sandbox" / "callers.toml")

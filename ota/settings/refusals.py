@@ -6,6 +6,11 @@ from typing import Final
 
 from ota.settings.sections import Settings
 
+_PLACE: Final = r"(?:\[[^\]/]*\]|[^/:?\[\]@]*)(?::[0-9]*)?"
+_DATABASE: Final = re.compile(
+    rf"|sqlite://(?:/.*)?|postgresql\+psycopg://(?:[^:/]*(?::[^@]*)?@)?{_PLACE}(?:[/?].*)?"
+)
+_REDIS: Final = re.compile(rf"|rediss?://(?:[^@]*@)?{_PLACE}(?:[/?].*)?|unix://.+")
 _PUBLIC_KEY: Final = re.compile(r"(?:[0-9a-fA-F]{64})?", re.ASCII)
 
 
@@ -16,7 +21,7 @@ def refusals(settings: Settings) -> Iterator[str]:
         return
     if settings.sandbox.credentials:
         yield "sandbox.credentials: expected false with environment = production: their private keys are published"
-    if not settings.database.url.startswith("postgresql"):
+    if not settings.database.url or settings.database.url.startswith("sqlite"):
         yield "database.url: expected postgresql+psycopg://… with environment = production"
     if settings.hsm.backend == "software":
         yield "hsm.backend: expected pkcs11 with environment = production"
@@ -32,6 +37,8 @@ def refusals(settings: Settings) -> Iterator[str]:
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
+    yield from _unreadable_addresses(settings)
+    yield from _nameless_token(settings)
     if settings.jobs.runner == "redis" and not settings.redis.url:
         yield "redis.url: expected an address, since jobs.runner is redis"
     if bool(settings.hsm.standby_token) != bool(settings.hsm.standby_pin_file):
@@ -46,3 +53,21 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "server.waiting_bodies: expected 2 or more: half of them are for those who have shown a token"
     if bool(settings.server.tls_certificate) != bool(settings.server.tls_key):
         yield "server.tls_certificate and server.tls_key: expected both or neither"
+
+
+def _unreadable_addresses(settings: Settings) -> Iterator[str]:
+    """Addresses may hold passwords: what was expected is told, and never what was found."""
+    if not _DATABASE.fullmatch(settings.database.url):
+        yield "database.url: expected postgresql+psycopg://USER@HOST/NAME, sqlite:///FILE, or nothing"
+    if not _REDIS.fullmatch(settings.redis.url):
+        yield "redis.url: expected redis://HOST:PORT, rediss://HOST:PORT, unix://FILE, or nothing"
+
+
+def _nameless_token(settings: Settings) -> Iterator[str]:
+    if settings.hsm.backend != "pkcs11":
+        return
+    hsm = settings.hsm
+    needed = {"pkcs11_module": hsm.pkcs11_module, "pkcs11_token": hsm.pkcs11_token, "pin_file": hsm.pin_file}
+    for key, value in needed.items():
+        if not value:
+            yield f"hsm.{key}: expected one, since hsm.backend is pkcs11"

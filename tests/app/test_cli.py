@@ -95,6 +95,37 @@ def test_a_token_for_the_metrics_that_is_not_there_is_told_before_a_server_start
     assert f"server.metrics_token_file: {tmp_path / 'token'}: expected a file with a token" in result.output
 
 
+@pytest.mark.parametrize("command", ["check-config", "serve"])
+@pytest.mark.parametrize(
+    ("variable", "value", "key"),
+    [
+        ("OTA_REDIS_URL", "foo", "redis.url"),
+        ("OTA_DATABASE_URL", "mysql://a/b", "database.url"),
+        ("OTA_DATABASE_URL", "nonsense", "database.url"),
+        ("OTA_DATA", "/proc/x", "data"),
+        ("OTA_HSM_BACKEND", "pkcs11", "hsm.pkcs11_module"),
+    ],
+)
+def test_what_a_server_would_refuse_is_found_by_check_config_too(
+    command: str, variable: str, value: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["ota.cli.serve"], "configure_logging", lambda _level: None)
+    environ = {"OTA_DATA": str(tmp_path / "data"), variable: value}
+
+    result = CliRunner(env=environ).invoke(main, [command])
+
+    assert result.exit_code == 1
+    assert f"Error: {key}: " in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_config_leaves_nothing_in_the_data_folder_that_it_tries(tmp_path: Path) -> None:
+    result = ota("check-config", "--data", tmp_path / "new" / "data")
+
+    assert result.exit_code == 0, result.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_wrong_setting_is_told_without_a_stack(tmp_path: Path) -> None:
     result = ota("serve", "--environment", "production", "--data", tmp_path)
 
@@ -185,6 +216,9 @@ def production(tmp_path: Path, **overrides: Any) -> configuration.Settings:
         "tokens.audience": "https://ota.example",
         "server.behind_tls_proxy": True,
         "server.metrics": "off",
+        "hsm.pkcs11_module": "/nowhere.so",
+        "hsm.pkcs11_token": "province",
+        "hsm.pin_file": "/nowhere.pin",
         "data": str(tmp_path),
     }
     return configuration.load(environ={}, overrides=needed | overrides)
@@ -198,6 +232,9 @@ def test_test_keys_cannot_be_registered_in_production(tmp_path: Path) -> None:
         "OTA_TOKENS_AUDIENCE": "https://ota.example",
         "OTA_SERVER_BEHIND_TLS_PROXY": "true",
         "OTA_SERVER_METRICS": "off",
+        "OTA_HSM_PKCS11_MODULE": "/nowhere.so",
+        "OTA_HSM_PKCS11_TOKEN": "province",
+        "OTA_HSM_PIN_FILE": "/nowhere.pin",
     }
     command = ["callers", "register", str(CONFIG / "sandbox" / "callers.toml"), "--data", str(tmp_path)]
 

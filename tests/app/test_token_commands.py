@@ -242,6 +242,8 @@ def production(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("TOKENS_AUDIENCE", "https://ota.example"),
         ("SERVER_BEHIND_TLS_PROXY", "true"),
         ("SERVER_METRICS", "off"),
+        ("HSM_PKCS11_TOKEN", "province"),
+        ("HSM_PIN_FILE", "/nowhere.pin"),
     ):
         monkeypatch.setenv(f"OTA_{name}", value)
     return ["--environment", "production"]

@@ -16,6 +16,9 @@ PRODUCTION = {
     "tokens.audience": "https://ota.example",
     "server.behind_tls_proxy": True,
     "server.metrics": "off",
+    "hsm.pkcs11_module": "/usr/lib/token.so",
+    "hsm.pkcs11_token": "province",
+    "hsm.pin_file": "/etc/ota/pin",
 }
 
 
@@ -157,6 +160,9 @@ def test_production_runs_with_what_it_needs(folder: Path) -> None:
             "server.metrics: expected token .with server.metrics_token_file. or off",
         ),
         ({"server.metrics": "token"}, "server.metrics_token_file: expected a file"),
+        ({"hsm.pkcs11_module": ""}, "hsm.pkcs11_module: expected one, since hsm.backend is pkcs11"),
+        ({"hsm.pkcs11_token": ""}, "hsm.pkcs11_token: expected one, since hsm.backend is pkcs11"),
+        ({"hsm.pin_file": ""}, "hsm.pin_file: expected one, since hsm.backend is pkcs11"),
     ],
 )
 def test_production_refuses_what_is_only_for_tests(
@@ -166,11 +172,55 @@ def test_production_refuses_what_is_only_for_tests(
         load(config=folder, environ={}, overrides=PRODUCTION | change)
 
 
+@pytest.mark.parametrize(
+    ("key", "address"),
+    [
+        ("database.url", "nonsense"),
+        ("database.url", "mysql://a/b"),
+        ("database.url", "postgresql://a/b"),
+        ("database.url", "sqlite://file"),
+        ("database.url", "postgresql+psycopg://u:hunter2@db:port/ota"),
+        ("redis.url", "foo"),
+        ("redis.url", "http://queue"),
+        ("redis.url", "redis://:hunter2@queue:port/0"),
+        ("redis.url", "queue:6379"),
+    ],
+)
+def test_an_address_that_is_none_is_a_mistake_that_is_not_repeated(
+    folder: Path, key: str, address: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"^{key}: expected (postgresql\+psycopg|redis)://") as refused:
+        load(config=folder, environ={}, overrides={key: address})
+
+    assert address not in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "address"),
+    [
+        ("database.url", "sqlite:////var/lib/ota/ota.sqlite3"),
+        ("database.url", "sqlite://"),
+        ("database.url", "postgresql+psycopg:///ota?host=/run/postgresql"),
+        ("database.url", "postgresql+psycopg://u:p%40/ss@[::1]:5432/ota?sslmode=require"),
+        ("redis.url", "redis://:pass@queue:6379/0"),
+        ("redis.url", "rediss://u:p@[::1]/0"),
+        ("redis.url", "redis://localhost?db=1"),
+        ("redis.url", "unix:///run/valkey.sock?db=1"),
+    ],
+)
+def test_every_kind_of_address_is_taken(folder: Path, key: str, address: str) -> None:
+    settings = load(config=folder, environ={}, overrides={key: address})
+
+    section = key.partition(".")[0]
+    assert getattr(settings, section).url == address
+
+
 def test_production_names_everything_at_once(folder: Path) -> None:
     with pytest.raises(SettingsError) as refused:
         load(config=folder, environ={"OTA_ENVIRONMENT": "production"})
 
-    assert str(refused.value).count("\n") == 3
+    assert str(refused.value).count("\n") == 6
 
 
 def test_the_folder_is_found_in_its_places(
@@ -227,4 +277,7 @@ def test_the_production_file_leaves_only_what_has_no_safe_default() -> None:
         "tokens.audience",
         "server.tls_certificate",
         "server.metrics_token_file",
+        "hsm.pkcs11_module",
+        "hsm.pkcs11_token",
+        "hsm.pin_file",
     }
