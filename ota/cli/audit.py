@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from ota import wiring
+from ota.cli.found_database import open_migrated
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.core.clock import SystemClock
 from ota.store import audit_check
@@ -39,7 +39,7 @@ def verify(anchors: Path | None, *, as_json: bool, **installation: Any) -> None:
     """Compute every digest anew and compare; exit code 1 and a list when an entry was changed, moved or removed."""
     settings = load_settings(**installation)
     said = list(read_anchors(anchors or settings.anchor_file))
-    with closing(wiring.open_store(settings)) as store:
+    with closing(open_migrated(settings)) as store:
         entries, findings = _verified(store, said, quiet=as_json)
     if as_json:
         listed = [asdict(finding) for finding in findings]
@@ -58,7 +58,7 @@ def verify(anchors: Path | None, *, as_json: bool, **installation: Any) -> None:
 def anchor(**installation: Any) -> None:
     """Write the newest digest of every stream that has moved to the file of anchors, as the server does each minute."""
     settings = load_settings(**installation)
-    with closing(wiring.open_store(settings)) as store:
+    with closing(open_migrated(settings)) as store:
         written = Anchors(store, SystemClock(), settings.anchor_file).write()
     click.echo(f"anchors written: {written}")
 

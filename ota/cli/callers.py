@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from ota import wiring
+from ota.cli.found_database import open_migrated
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.core.clock import SystemClock
-from ota.core.errors import NotFound
 from ota.core.principal import CallerKind
 from ota.settings import SettingsError
 from ota.store.caller_file import read_callers
@@ -38,7 +38,7 @@ def register(file: Path, **installation: Any) -> None:
     found = [sealed(each, codes.seal) for each in read_callers(file)]
     if settings.environment == "production":
         _require_real(file, found)
-    store = wiring.open_store(settings)
+    store = open_migrated(settings)
     try:
         for each in found:
             Callers(store).register(each, SystemClock().now())
@@ -63,10 +63,10 @@ def _require_real(file: Path, found: Sequence[Caller]) -> None:
 @told_plainly
 def disable(caller_id: str, **installation: Any) -> None:
     """Refuse CALLER_ID from its next token on; a token it has ends within 15 minutes."""
-    store = wiring.open_store(load_settings(**installation))
+    store = open_migrated(load_settings(**installation))
     try:
         if not Callers(store).disable(caller_id):
-            raise NotFound
+            raise _nobody(caller_id)
     finally:
         store.close()
     click.echo(f"disabled: {caller_id}")
@@ -81,10 +81,18 @@ def unlock(caller_id: str, **installation: Any) -> None:
 
     Whoever tried them has the private key of CALLER_ID. Find out who it was before.
     """
-    store = wiring.open_store(load_settings(**installation))
+    store = open_migrated(load_settings(**installation))
     try:
         if not SecondFactors(store, SystemClock()).unlock(caller_id):
-            raise NotFound
+            raise click.ClickException(
+                f"{caller_id}: no wrong one-time password is counted of a caller of this name"
+            )
     finally:
         store.close()
     click.echo(f"unlocked: {caller_id}")
+
+
+def _nobody(caller_id: str) -> click.ClickException:
+    return click.ClickException(
+        f"there is no caller {caller_id}: `ota callers register FILE` makes callers known"
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import click
 
 from ota import wiring
+from ota.cli.found_database import open_found
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.cli.restored import restored
 from ota.store.migrations import current, newest, upgrade
@@ -36,11 +38,11 @@ def upgrade_database(**installation: Any) -> None:
 @told_plainly
 def status(**installation: Any) -> None:
     """Say which version the database is at; exit code 1 when migrations are missing."""
-    store = wiring.open_store(load_settings(**installation))
-    try:
-        found = current(store.engine)
-    finally:
-        store.close()
+    store = open_found(load_settings(**installation))
+    found = None
+    if store is not None:
+        with closing(store):
+            found = current(store.engine)
     click.echo(f"database: {found or 'empty'}, expected: {newest()}")
     if found != newest():
         raise click.exceptions.Exit(1)

@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from ota import wiring
+from ota.cli.found_database import open_migrated
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.core.clock import SystemClock
-from ota.core.errors import NotFound
 from ota.issuance import unblocking
 
 
@@ -32,7 +31,9 @@ def unblock(caller_id: str, se_id: str, by: str, reason: str, **installation: An
     Find out before which keys its security domain has: more failures can lock it for good.
     """
     looked = unblocking.Looked(by, reason)
-    with closing(wiring.open_store(load_settings(**installation))) as store, store.begin() as tx:
+    with closing(open_migrated(load_settings(**installation))) as store, store.begin() as tx:
         if not unblocking.unblock(tx, caller_id, se_id, looked, SystemClock().now()):
-            raise NotFound
+            raise click.ClickException(
+                f"no element {se_id} of the wallet {caller_id} is blocked: expected both as the wallet's orders name them"
+            )
     click.echo(f"unblocked: {se_id}")

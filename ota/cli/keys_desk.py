@@ -14,6 +14,7 @@ import click
 
 from ota import wiring
 from ota.card.keys import KeyRole
+from ota.cli.found_database import open_migrated
 from ota.cli.installation import installation_options
 from ota.core.clock import Clock, SystemClock
 from ota.core.errors import InvalidValue, OtaError
@@ -40,7 +41,7 @@ class KeyDesk:
     """The vaults of one installation.
 
     Masters are where the settings say, in the software store or on a token. Transport keys are in the software store
-    in any case: this process uses them itself.
+    in any case: this process uses them itself. ``looking`` makes no database and no tables.
     """
 
     def __init__(
@@ -50,13 +51,14 @@ class KeyDesk:
         passphrase_file: Path | None = None,
         pin_file: Path | None = None,
         older_taken: bool = False,
+        looking: bool = False,
     ) -> None:
         self.settings = settings
-        self._database = open_database(settings)
+        self._database = _open_looking(settings) if looking else open_database(settings)
         self.store = wiring.open_key_store(settings, self._database, older_taken=older_taken)
         self.clock: Clock = SystemClock()
         self._passphrase_file = passphrase_file
-        self._token = None if settings.hsm.backend == SOFTWARE else _token_keys(settings, pin_file)
+        self._token = token_keys(settings, pin_file)
 
     @property
     def token(self) -> TokenKeys | None:
@@ -145,6 +147,12 @@ def open_database(settings: Settings) -> Store:
     return store
 
 
+def _open_looking(settings: Settings) -> Store:
+    store = open_migrated(settings)
+    click.get_current_context().call_on_close(store.close)
+    return store
+
+
 def key_ref(_context: click.Context, _parameter: click.Parameter, value: str) -> KeyRef:
     """A key's name from the command line."""
     try:
@@ -183,8 +191,10 @@ def read_passphrase(file: Path) -> str:
     return file.read_text(encoding="utf-8").partition("\n")[0]
 
 
-def _token_keys(settings: Settings, pin_file: Path | None) -> TokenKeys:
-    """The token's keys, by the PIN of who administers them if that is another one than a server's."""
+def token_keys(settings: Settings, pin_file: Path | None) -> TokenKeys | None:
+    """The token's keys, by the PIN of who administers them if that is another one than a server's; None without one."""
+    if settings.hsm.backend == SOFTWARE:
+        return None
     if pin_file:
         settings = replace(settings, hsm=replace(settings.hsm, pin_file=str(pin_file)))
     sm4 = wiring.sm4_mechanisms(settings)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from ota.cli.installation import load_settings, told_plainly
-from ota.cli.keys_desk import KeyDesk, looking_options
+from ota.cli.keys_desk import KeyDesk, looking_options, token_keys
 from ota.cli.keys_uses import Uses, uses_of_keys
 from ota.hsm_adapter.keys import KeyRef
 from ota.hsm_adapter.ports import KeyEntry
+from ota.hsm_adapter.software.administration import AdministratorRecord
+from ota.hsm_adapter.software.kek import KEK_FILE
+from ota.settings import Settings
 
 _NOBODY = Uses()
 
@@ -36,16 +40,15 @@ def list_keys(*, as_json: bool, pin_file: Path | None, **installation: Any) -> N
     A name is owner/role/version/algorithm, such as province/load/1/3DES.
     """  # noqa: D205  click shows the first paragraph in lists of commands
     settings = load_settings(**installation)
-    desk = KeyDesk(settings, pin_file=pin_file)
-    entries, uses = desk.entries(), uses_of_keys(settings)
+    found, uses = _found(settings, pin_file), uses_of_keys(settings)
+    entries, administrator = found.entries, found.administrator
     there = {entry.ref for entry in entries}
     missing = sorted((ref for ref in uses if ref not in there), key=str)
-    administrator = desk.store.administrator
     if as_json:
         listed = {
             "administrator": administrator.fingerprint if administrator else None,
             "administrator_key": administrator.public.hex() if administrator else None,
-            "generation": desk.store.generation,
+            "generation": found.generation,
             "keys": [
                 _fields(entry) | {"used_by": uses.get(entry.ref, _NOBODY).to_json()} for entry in entries
             ],
@@ -56,8 +59,27 @@ def list_keys(*, as_json: bool, pin_file: Path | None, **installation: Any) -> N
     named = administrator.fingerprint if administrator else "none / 未指定"
     if administrator:
         click.echo(f'hsm.key_administrator = "{administrator.public.hex()}"')
-    click.echo(f"administrator / 管理员: {named}, generation / 版次: {desk.store.generation}")
+    click.echo(f"administrator / 管理员: {named}, generation / 版次: {found.generation}")
     _show(list(entries), missing, uses)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What an installation has."""
+
+    entries: Sequence[KeyEntry]
+    administrator: AdministratorRecord | None = None
+    generation: int = 0
+
+
+def _found(settings: Settings, pin_file: Path | None) -> _Found:
+    """Look at the keys; where nobody has put one yet, nothing is made by looking."""
+    if not (settings.data / KEK_FILE).exists():
+        click.echo(f"no key store in {settings.data.absolute()} / 该目录中没有密钥库", err=True)
+        on_token = token_keys(settings, pin_file)
+        return _Found(on_token.entries() if on_token else ())
+    desk = KeyDesk(settings, pin_file=pin_file, looking=True)
+    return _Found(desk.entries(), desk.store.administrator, desk.store.generation)
 
 
 def _show(entries: list[KeyEntry], missing: list[KeyRef], uses: Mapping[KeyRef, Uses]) -> None:

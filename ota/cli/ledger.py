@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ota import wiring
+from ota.cli.found_database import open_migrated
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.core.clock import SystemClock
 from ota.reports import facts, suspense
@@ -38,7 +38,7 @@ def check(*, as_json: bool, **installation: Any) -> None:
 
     Changes nothing and may run beside a server. Exit code 1 and a list when anything differs.
     """
-    with closing(wiring.open_store(load_settings(**installation))) as store:
+    with closing(open_migrated(load_settings(**installation))) as store:
         report = _checked(store, quiet=as_json)
     if as_json:
         click.echo(json.dumps(asdict(report)))
@@ -56,7 +56,7 @@ def check(*, as_json: bool, **installation: Any) -> None:
 def show_suspense(*, older_than_h: float | None, as_json: bool, **installation: Any) -> None:
     """List captured money whose place is not final: its age, the reason, and who must act."""
     now = SystemClock().now()
-    with closing(wiring.open_store(load_settings(**installation))) as store, store.read() as tx:
+    with closing(open_migrated(load_settings(**installation))) as store, store.read() as tx:
         found = suspense.items(tx)
     if older_than_h is not None:
         found = [item for item in found if item.age(now) >= timedelta(hours=older_than_h)]

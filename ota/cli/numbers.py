@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ota import wiring
 from ota.cities.loader import Cities, load_cities
 from ota.cities.profile import City
+from ota.cli.found_database import open_migrated
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.cli.preparation import is_made_up
 from ota.core.clock import SystemClock
@@ -24,7 +24,6 @@ from ota.core.errors import InvalidValue, OtaError
 from ota.core.values import CardNumber
 from ota.registry import numbers as inventory
 from ota.registry.states import NumberState
-from ota.settings import Settings
 from ota.store.phases import Store
 
 _CHUNK: Final = 5_000
@@ -70,7 +69,7 @@ def import_numbers(
     given = _read(file, cities) if file is not None else _range(cities.by_name(city or ""), first or 0, count)
     if settings.environment == "production":
         given = _real(given)
-    with closing(_store(settings)) as store:
+    with closing(open_migrated(settings)) as store:
         total, added = _add(store, given)
     if as_json:
         click.echo(json.dumps({"given": total, "added": added, "known": total - added}))
@@ -88,7 +87,7 @@ def status(*, as_json: bool, **installation: Any) -> None:
     """Show how many numbers each city has, by state."""
     settings = load_settings(**installation)
     cities = load_cities(settings.config / "cities")
-    with closing(_store(settings)) as store, store.read() as tx:
+    with closing(open_migrated(settings)) as store, store.read() as tx:
         counts = {(city, state): count for city, state, count in inventory.stock(tx)}
     rows = [
         {"city": city.code.code, "name": city.name}
@@ -107,10 +106,6 @@ def _show(rows: list[dict[str, Any]]) -> None:
         low = "[red]" if row[str(NumberState.FREE)] == 0 else ""
         table.add_row(*(f"{low}{value}" for value in row.values()))
     Console().print(table)
-
-
-def _store(settings: Settings) -> Store:
-    return wiring.open_store(settings)
 
 
 def _read(file: Path, cities: Cities) -> Iterator[tuple[City, CardNumber]]:

@@ -10,13 +10,14 @@ from ota import wiring
 from ota.cities.check import check_config
 from ota.cities.loader import load_cities
 from ota.cities.profile import City
+from ota.cli.found_database import open_migrated
 from ota.core.values import CardNumber
 from ota.hsm_adapter.test_keys import provision_test_keys
 from ota.registry import numbers
 from ota.settings import Settings, SettingsError
 from ota.store.caller_file import read_callers
 from ota.store.callers import Callers, sealed
-from ota.store.migrations import current, newest, upgrade
+from ota.store.migrations import upgrade
 from ota.store.older import require_not_older
 from ota.store.phases import Store
 
@@ -63,13 +64,8 @@ def require_prepared(settings: Settings) -> None:
     database that is not at this version's tables. Raises DatabaseOlder.
     """
     _guard_files(settings)
-    store = wiring.open_store(settings)
+    store = open_migrated(settings)
     try:
-        if (found := current(store.engine)) != newest():
-            raise SettingsError(
-                f"the database is at version {found or 'none'}, expected {newest()}: run `ota db upgrade`, "
-                "or let `ota serve` start first"
-            )
         require_not_older(store, settings.anchor_file)
         _guard_database(settings, store)
     finally:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ota import wiring
+from ota.cli.found_database import open_filled
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.core.clock import SystemClock
 from ota.service_desk import restoration
@@ -53,7 +53,7 @@ def restored(by: str | None, skip_numbers: int, *, yes: bool, as_json: bool, **i
     if as_json and not yes:
         raise click.UsageError("--json needs --yes")
     settings = load_settings(**installation)
-    with closing(wiring.open_store(settings)) as store:
+    with closing(open_filled(settings)) as store:
         upgrade(store.engine)
         do = _doer(store, by or getpass.getuser(), skip_numbers)
         if not yes:

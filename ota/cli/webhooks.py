@@ -11,11 +11,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ota import wiring
+from ota.cli.found_database import open_migrated
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.core.clock import SystemClock
 from ota.events import deliveries
 from ota.events.report import delays
+from ota.store.callers import Callers
+from ota.store.phases import Store
 
 
 @click.group()
@@ -29,7 +31,7 @@ def webhooks() -> None:
 @told_plainly
 def status(*, as_json: bool, **installation: Any) -> None:
     """List the wallets that have not taken everything, and for how long."""
-    with closing(wiring.open_store(load_settings(**installation))) as store, store.read() as tx:
+    with closing(open_migrated(load_settings(**installation))) as store, store.read() as tx:
         found = delays(tx, SystemClock().now())
     if as_json:
         click.echo(json.dumps({"wallets": [asdict(each) for each in found]}))
@@ -52,6 +54,15 @@ def retry(caller_id: str, **installation: Any) -> None:
 
     Events that came later may have arrived before: their positions tell.
     """
-    with closing(wiring.open_store(load_settings(**installation))) as store, store.begin() as tx:
-        count = deliveries.arm_again(tx, caller_id, SystemClock().now())
+    with closing(open_migrated(load_settings(**installation))) as store:
+        if Callers(store).find(caller_id) is None:
+            raise click.ClickException(
+                f"there is no wallet {caller_id}: `ota webhooks status` lists who waits"
+            )
+        count = _armed_again(store, caller_id)
     click.echo(f"sent again: {count}")
+
+
+def _armed_again(store: Store, caller_id: str) -> int:
+    with store.begin() as tx:
+        return deliveries.arm_again(tx, caller_id, SystemClock().now())
