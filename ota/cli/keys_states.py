@@ -12,11 +12,13 @@ from ota.cli.installation import installation_options, load_settings, told_plain
 from ota.cli.keys_desk import KeyDesk, credential_options, key_ref, read_passphrase
 from ota.cli.keys_uses import uses_of_keys
 from ota.core.clock import SystemClock
+from ota.core.errors import Unauthenticated
 from ota.hsm_adapter.ceremony.transcript import facts_of_entry, read_transcript
 from ota.hsm_adapter.keys import KeyRef, KeyState
 from ota.hsm_adapter.pkcs11.provisioning import provision_token
-from ota.hsm_adapter.signing import Es256Signer
+from ota.hsm_adapter.signing import SIGNING_FILE, Es256Signer
 from ota.hsm_adapter.test_keys import provision_test_keys
+from ota.settings import SettingsError
 
 _MOST: Final = 8192
 """Characters of a transcript."""
@@ -130,6 +132,16 @@ def provision_test(*, passphrase_file: Path | None, pin_file: Path | None, **ins
 def transcript(file: TextIO, **installation: Any) -> None:
     """Check that this platform signed the transcript in FILE and print what it says, as JSON (仪式记录)."""
     settings = load_settings(**installation)
+    if not (settings.data / SIGNING_FILE).exists():
+        raise SettingsError(
+            f"no signing key in {settings.data.absolute()}: name the folder of who signed with --data"
+        )
     signer = Es256Signer.open(settings.data, SystemClock())
-    told = read_transcript(file.read(_MOST), signer, settings.tokens.audience)
+    try:
+        told = read_transcript(file.read(_MOST), signer, settings.tokens.audience)
+    except Unauthenticated as error:
+        raise click.ClickException(
+            f"{file.name}: no transcript of a key ceremony that this platform signed "
+            f"(key of {settings.data.absolute()}, tokens.audience {settings.tokens.audience}) / 不是本平台签名的仪式记录"
+        ) from error
     click.echo(json.dumps(told, ensure_ascii=False, indent=2))
