@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
@@ -52,11 +53,16 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
         if not variable.startswith(_PREFIX) or variable.startswith(_NOT_SETTINGS):
             continue
         if variable not in keys:
-            raise SettingsError(
-                f"the variable {variable} is unknown; expected one of {', '.join(sorted(keys))}"
-            )
+            raise SettingsError(f"the variable {variable} is unknown; {_nearest(variable, keys)}")
         layer[keys[variable]] = (f"the variable {variable}", text)
     return layer
+
+
+def _nearest(variable: str, known: Iterable[str]) -> str:
+    """What may have been meant: all of them at once would fill a screen."""
+    if found := get_close_matches(variable, sorted(known), n=3, cutoff=0.7):
+        return f"did you mean {' or '.join(found)}?"
+    return "expected OTA_<SECTION>_<KEY> of a key in config/base.toml"
 
 
 def _keys(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

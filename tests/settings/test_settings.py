@@ -123,9 +123,19 @@ def test_a_mistake_names_file_key_and_what_was_expected(folder: Path, text: str,
         load(config=folder, environ={})
 
 
-def test_an_unknown_variable_is_a_mistake(folder: Path) -> None:
-    with pytest.raises(SettingsError, match=r"OTA_SERVER_PROT is unknown; expected one of .*OTA_SERVER_PORT"):
-        load(config=folder, environ={"OTA_SERVER_PROT": "1"})
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("OTA_SERVER_PROT", r"; did you mean OTA_SERVER_PORT"),
+        ("OTA_HSM_PIN", r"; did you mean OTA_HSM_PIN_FILE"),
+        ("OTA_FOO", r"; expected OTA_<SECTION>_<KEY> of a key in config/base\.toml$"),
+    ],
+)
+def test_an_unknown_variable_is_a_mistake_and_its_neighbours_are_named(
+    folder: Path, variable: str, told: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"^the variable {variable} is unknown{told}"):
+        load(config=folder, environ={variable: "1"})
 
 
 def test_an_unknown_environment_is_a_mistake(folder: Path) -> None:
