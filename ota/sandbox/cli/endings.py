@@ -9,7 +9,6 @@ from typing import Any, Final, Protocol
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from ota.core.errors import OtaError
 from ota.sandbox.api import Refused
@@ -85,20 +84,23 @@ def _tell(view: Mapping[str, Any], console: Console, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False))
         return
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column()
-    for name, value in view.items():
-        if value is not None and name not in ("ok", "problem", "outcome", "receipt", "orders"):
-            table.add_row(name, escape(_shown(name, value)))
     mark = "[bold green]✓ all is well[/]" if view.get("ok", True) else "[bold red]✗ not done[/]"
     console.print(mark)
-    console.print(table)
+    _tell_fields(view, console)
     if view.get("problem"):
         problem = view["problem"]
         detail = problem.get("detail") or problem.get("message", {}).get("en", "")
         console.print(f"[red]{escape(str(problem['code']))}[/]: {escape(str(detail))}")
         console.print(f"next: {escape(str(problem.get('next_action', 'none')))}")
+
+
+def _tell_fields(view: Mapping[str, Any], console: Console) -> None:
+    """One line each, without blanks at its end: people copy them."""
+    left_out = ("ok", "problem", "outcome", "receipt", "orders")
+    shown = {name: value for name, value in view.items() if value is not None and name not in left_out}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        console.print(f"[dim]{name:<{width}}[/]  {escape(_shown(name, value))}", soft_wrap=True)
 
 
 def _shown(name: str, value: object) -> str:

@@ -59,6 +59,9 @@ def test_people_see_every_command_and_every_check() -> None:
     result = run("demo")
 
     assert result.exit_code == 0
+    figures = result.stdout.partition("✓ all is well\n")[2].splitlines()
+    assert len(figures) == len(KEYS)
+    assert [line for line in figures if line != line.rstrip()] == []
     for words in ("INITIALIZE UPDATE", "圈存初始化", "MAC1", "TAC", "6A88 not there", "✓ all is well"):
         assert words in result.stdout
     assert "✗" not in result.stdout
