@@ -26,7 +26,7 @@ def audit() -> None:
     """Look after the audit trail."""
 
 
-@audit.command()
+@audit.command(short_help="Compute every digest anew and compare.")
 @click.option(
     "--anchors",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -52,7 +52,7 @@ def verify(anchors: Path | None, *, as_json: bool, **installation: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
-@audit.command()
+@audit.command(short_help="Write the newest digests to the file of anchors.")
 @installation_options
 @told_plainly
 def anchor(**installation: Any) -> None:

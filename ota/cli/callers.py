@@ -24,7 +24,7 @@ def callers() -> None:
     """Look after the callers: wallet servers, terminals, staff."""
 
 
-@callers.command()
+@callers.command(short_help="Register every caller of a file.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @installation_options
 @told_plainly
@@ -57,7 +57,7 @@ def _require_real(file: Path, found: Sequence[Caller]) -> None:
         )
 
 
-@callers.command()
+@callers.command(short_help="Refuse a caller from its next token on.")
 @click.argument("caller_id")
 @installation_options
 @told_plainly
@@ -72,7 +72,7 @@ def disable(caller_id: str, **installation: Any) -> None:
     click.echo(f"disabled: {caller_id}")
 
 
-@callers.command()
+@callers.command(short_help="Let a caller try its second factor again.")
 @click.argument("caller_id")
 @installation_options
 @told_plainly

@@ -13,7 +13,7 @@ from ota.cli.installation import installation_options, load_settings, told_plain
 from ota.store.caller_file import read_callers
 
 
-@click.command(name="check-config")
+@click.command(name="check-config", short_help="Find every mistake in the configuration.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects: file, key, expected.")
 @installation_options
 @told_plainly

@@ -14,7 +14,7 @@ from ota.city_hosts.neighbours import neighbours
 from ota.cli.installation import installation_options, load_settings, told_plainly
 
 
-@click.command(name="city-hosts")
+@click.command(name="city-hosts", short_help="List cities with a host of their own, and our keys for them.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 @installation_options
 @told_plainly

@@ -19,7 +19,7 @@ def db() -> None:
     """Look after the database."""
 
 
-@db.command(name="upgrade")
+@db.command(name="upgrade", short_help="Run the migrations that this version needs.")
 @installation_options
 @told_plainly
 def upgrade_database(**installation: Any) -> None:
@@ -33,7 +33,7 @@ def upgrade_database(**installation: Any) -> None:
     click.echo(f"database: {before or 'empty'} -> {newest()}")
 
 
-@db.command()
+@db.command(short_help="Say which version the database is at.")
 @installation_options
 @told_plainly
 def status(**installation: Any) -> None:

@@ -18,7 +18,7 @@ def elements() -> None:
     """Look after secure elements that refused the platform."""
 
 
-@elements.command()
+@elements.command(short_help="Try an element again, after channel_blocked.")
 @click.argument("caller_id")
 @click.argument("se_id")
 @click.option("--by", required=True, help="Who has looked, for the audit trail.")

@@ -19,7 +19,9 @@ _READ = "ota.cli.installation.settings"
 
 _OPTIONS = (
     click.option(
-        "--config", type=click.Path(path_type=Path), help="Folder of base.toml. [default: ./config]"
+        "--config",
+        type=click.Path(path_type=Path),
+        help="Folder of base.toml. [default: ./config, or else the one that was installed]",
     ),
     click.option("--data", type=click.Path(path_type=Path), help="Folder for SQLite and the software HSM."),
     click.option("--environment", type=click.Choice(["development", "sandbox", "production"])),

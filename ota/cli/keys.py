@@ -13,7 +13,7 @@ from ota.cli.keys_states import appoint, provision_test, state, transcript
 from ota.cli.keys_token import token
 
 
-@click.group()
+@click.group(short_help="Look after keys, by their names; never shows one.")
 def keys() -> None:
     """Look after keys: import by components or key blocks, states, test keys; never shows one.
 

@@ -24,7 +24,7 @@ _under = click.option(
 )
 
 
-@click.command(name="import-block")
+@click.command(name="import-block", short_help="Import a key from a TR-31 key block.")
 @click.argument("key", callback=key_ref)
 @click.argument("file", type=click.File(encoding="ascii", errors="replace"))
 @_under
@@ -69,7 +69,7 @@ def import_key_block(
     click.echo(f"Stored / 已存入: {entry.ref}, {entry.state}, KCV {entry.kcv.hex().upper()}")
 
 
-@click.command(name="export-block")
+@click.command(name="export-block", short_help="Print a key as a TR-31 key block.")
 @click.argument("key", callback=key_ref)
 @_under
 @click.option(

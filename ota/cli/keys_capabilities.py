@@ -42,7 +42,7 @@ class Line:
     how: str
 
 
-@click.command()
+@click.command(short_help="Find out what the HSM can do, by known answers.")
 @click.option(
     "--backend",
     type=click.Choice(["software", "pkcs11"]),

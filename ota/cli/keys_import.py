@@ -21,7 +21,7 @@ from ota.hsm_adapter.ports import KeyEntry
 _TRIES: Final = 3
 
 
-@click.command(name="import")
+@click.command(name="import", short_help="Import a key from the components of two or three officers.")
 @click.argument("key", callback=key_ref)
 @click.option(
     "--officer", "officers", multiple=True, required=True, help="Name of an officer; two or three times."

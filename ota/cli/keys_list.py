@@ -24,7 +24,7 @@ from ota.settings import Settings
 _NOBODY = Uses()
 
 
-@click.command(name="list")
+@click.command(name="list", short_help="Show all keys by their names, and which are missing.")
 @click.option(
     "--json",
     "as_json",

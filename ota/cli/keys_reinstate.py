@@ -11,7 +11,7 @@ from ota.cli.installation import load_settings, told_plainly
 from ota.cli.keys_desk import KeyDesk, credential_options
 
 
-@click.command()
+@click.command(short_help="Make an older copy of the key store the one that counts.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @credential_options
 @told_plainly

@@ -24,7 +24,7 @@ _MOST: Final = 8192
 """Characters of a transcript."""
 
 
-@click.command()
+@click.command(short_help="Appoint the key store's administrator (指定密钥管理员).")
 @click.option(
     "--new-passphrase-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -64,7 +64,7 @@ def appoint(
     click.echo(f'hsm.key_administrator = "{record.public.hex()}"')
 
 
-@click.command()
+@click.command(short_help="Move a key on in its life (密钥状态).")
 @click.argument("key", callback=key_ref)
 @click.argument("state", type=click.Choice([state.value for state in KeyState]))
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -105,7 +105,7 @@ def state(
     click.echo(f"{key}: {before} -> {state}")
 
 
-@click.command(name="provision-test")
+@click.command(name="provision-test", short_help="Add the sandbox's published test keys (测试密钥).")
 @credential_options
 @told_plainly
 def provision_test(*, passphrase_file: Path | None, pin_file: Path | None, **installation: Any) -> None:
@@ -125,7 +125,7 @@ def provision_test(*, passphrase_file: Path | None, pin_file: Path | None, **ins
     click.echo(f"{len(added)} test keys added / 已写入测试密钥 {len(added)} 个")
 
 
-@click.command()
+@click.command(short_help="Check a transcript and print what it says (仪式记录).")
 @click.argument("file", type=click.File(encoding="ascii", errors="replace"))
 @installation_options
 @told_plainly

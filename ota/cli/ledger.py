@@ -29,7 +29,7 @@ def ledger() -> None:
     """Look at the books."""
 
 
-@ledger.command()
+@ledger.command(short_help="Recompute the books and compare them with everything else.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object: sums in fen, differences.")
 @installation_options
 @told_plainly
@@ -48,7 +48,7 @@ def check(*, as_json: bool, **installation: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
-@ledger.command(name="suspense")
+@ledger.command(name="suspense", short_help="List captured money whose place is not final.")
 @click.option("--older-than-h", type=click.FloatRange(0), help="Only what has waited longer, hours.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object: total_fen, items.")
 @installation_options

@@ -35,7 +35,7 @@ def numbers() -> None:
     """Look after the inventory of card numbers. A number is given to one card, once."""
 
 
-@numbers.command(name="import")
+@numbers.command(name="import", short_help="Put numbers into the inventory.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @click.option("--city", help="City in pinyin, in Chinese, or by its clearing code; needed with --from.")
 @click.option(

@@ -15,8 +15,12 @@ from ota.cli.installation import load_settings, told_plainly
 from ota.web.description import openapi as description_of
 
 
-@click.command()
-@click.option("--config", type=click.Path(path_type=Path), help="Folder of base.toml. [default: ./config]")
+@click.command(short_help="Print the OpenAPI 3.1 description.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Folder of base.toml. [default: ./config, or else the one that was installed]",
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @told_plainly
 def openapi(config: Path | None, output: Path | None) -> None:

@@ -22,7 +22,7 @@ from ota.store.phases import Store
 _QUESTION = "Stop every server and worker first. Put all this in question? / 请先停止所有服务进程。确认执行? "
 
 
-@click.command()
+@click.command(short_help="Say that the database was restored from a backup.")
 @click.option("--by", help="Who says so, for the audit trail. [default: the login name]")
 @click.option(
     "--skip-numbers",

@@ -36,7 +36,7 @@ _QUIET = {
 }
 
 
-@click.command()
+@click.command(short_help="Serve the API.")
 @click.option("--host", help="Address to listen on. [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 chooses a free one. [default: 8080]")
 @click.option("--workers", type=click.IntRange(1, 64), help="Server processes. [default: 1]")

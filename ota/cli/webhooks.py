@@ -45,7 +45,7 @@ def status(*, as_json: bool, **installation: Any) -> None:
     console.print(f"waiting: {sum(e.waiting for e in found)}, given up: {sum(e.given_up for e in found)}")
 
 
-@webhooks.command()
+@webhooks.command(short_help="Send a wallet what was given up.")
 @click.argument("caller_id")
 @installation_options
 @told_plainly

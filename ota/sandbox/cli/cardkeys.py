@@ -14,12 +14,12 @@ from ota.sandbox.test_masters import card_masters
 from ota.settings import SettingsError
 
 
-@click.command()
+@click.command(short_help="Print the published test masters of a card.")
 @click.option("--card-no", required=True, help="The 19 digits.")
 @click.option(
     "--config",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
-    help="Folder of base.toml. [default: ./config]",
+    help="Folder of base.toml. [default: ./config, or else the one that was installed]",
 )
 @click.option("--json", "as_json", is_flag=True, help="On one line, for machines.")
 def cardkeys(card_no: str, config: Path | None, *, as_json: bool) -> None:

@@ -21,7 +21,7 @@ from ota.sandbox.city_host_server import listening
 _VERBS = ("check", "authorise", "confirm", "void", "query")
 
 
-@click.command(name="city-host")
+@click.command(name="city-host", short_help="Answer for one city's cards.")
 @click.option("--issuer-code", required=True, help="The city's 8 digits, such as 02775880 (config/cities).")
 @click.option("--port", type=click.IntRange(0, 65535), default=8099, show_default=True)
 @click.option("--key-id", default="sandbox-city-1", show_default=True, help="Its key's name in [host].")

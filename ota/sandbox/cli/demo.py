@@ -29,7 +29,7 @@ from ota.sandbox.transport import ElementTransport
 from ota.sandbox.wallet import WalletServer
 
 
-@click.command()
+@click.command(short_help="A phone gets a card and a first top-up, before your eyes.")
 @click.option(
     "--city", default="guangzhou", show_default=True, help="By name, 广州 or guangzhou, or code 5810."
 )

@@ -104,7 +104,7 @@ def _all(options: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
     return decorate
 
 
-@click.command()
+@click.command(short_help="A virtual secure element.")
 @click.option("--tcp", "place", type=address, required=True, help="Where to listen; port 0 takes a free one.")
 @_all(_MAKE)
 @_all(_ACCIDENTS)

@@ -61,16 +61,16 @@ _MISHAPS = (
 _COMMON = together(SERVER, ELEMENT, *_WALLET, *_ELEMENT, *_MISHAPS, TRANSCRIPT, JSON)
 
 
-@click.group()
+@click.group(short_help="A phone that gets cards and loads them.")
 def phone() -> None:
     """A phone: its card may be any that speaks the line protocol (`ota-sandbox element` is one)."""
 
 
-def _command(name: str) -> Callable[[Command], click.Command]:
-    return lambda function: phone.command(name)(_COMMON(function))
+def _command(name: str, short_help: str) -> Callable[[Command], click.Command]:
+    return lambda function: phone.command(name, short_help=short_help)(_COMMON(function))
 
 
-@_command("issue")
+@_command("issue", "Order a blank card and put it on the element.")
 @click.option("--city", required=True, help="Name or code of the city, such as guangzhou or 5810.")
 @click.option("--first-load-fen", type=click.IntRange(1), help="Money that goes onto the card at once.")
 def issue(city: str, first_load_fen: int | None, **options: Any) -> None:
@@ -78,14 +78,14 @@ def issue(city: str, first_load_fen: int | None, **options: Any) -> None:
     _do(options, lambda user: user.get_card(city, first_load_fen))
 
 
-@_command("topup")
+@_command("topup", "Pay for a load of the card, and run it.")
 @click.option("--amount-fen", type=click.IntRange(1), required=True, help="Money to load.")
 def topup(amount_fen: int, **options: Any) -> None:
     """Pay for a load of the card on the element, whoever issued it, and run it."""
     _do(options, lambda user: user.top_up(amount_fen))
 
 
-@_command("resume")
+@_command("resume", "Finish whatever is open for this element.")
 def resume(**options: Any) -> None:
     """Open the app again: hand in the last report if it is kept, then finish whatever is open for this element."""
     _do(options, lambda user: user.resume())

@@ -9,7 +9,7 @@ import sys
 import click
 
 
-@click.command()
+@click.command(short_help="Run the whole service under every fault, and look for every fen.")
 @click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, help="How many runs.")
 @click.option(
     "--orders", type=click.IntRange(1), default=20, show_default=True, help="Customers in each run."

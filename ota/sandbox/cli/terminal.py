@@ -47,16 +47,16 @@ _TERMINAL = (
 _COMMON = together(SERVER, ELEMENT, *_TERMINAL, TRANSCRIPT, JSON)
 
 
-@click.group()
+@click.group(short_help="A city's terminal: loads any card of the province.")
 def terminal() -> None:
     """A city's terminal: loads any card of the province, also one that the platform has never seen."""
 
 
-def _command(name: str) -> Callable[[Command], click.Command]:
-    return lambda function: terminal.command(name)(_COMMON(function))
+def _command(name: str, short_help: str) -> Callable[[Command], click.Command]:
+    return lambda function: terminal.command(name, short_help=short_help)(_COMMON(function))
 
 
-@_command("load")
+@_command("load", "Take money and load the card on the reader.")
 @click.option("--amount-fen", type=click.IntRange(1), required=True, help="Money that was taken, to load.")
 @click.option(
     "--drop-before-credit", is_flag=True, help="The terminal dies when it has MAC2, before it is sent."
@@ -68,7 +68,7 @@ def load(amount_fen: int, *, drop_before_credit: bool, lose_report: bool, **opti
     _do(options, mishaps, lambda made: made.load(amount_fen))
 
 
-@_command("resume")
+@_command("resume", "Settle what an earlier contact left open.")
 def resume(**options: Any) -> None:
     """Settle what an earlier contact left open for the card on the reader."""
     _do(options, Mishaps(), lambda made: made.resume())

@@ -9,7 +9,7 @@ import click
 from ota.sandbox.vectors import check_file
 
 
-@click.command()
+@click.command(short_help="Check files of vectors, and exit 1 for a wrong one.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def vectors(files: tuple[Path, ...]) -> None:
     """Check FILES of vectors (the format of tests/vectors) and print passed or failed for each vector.
