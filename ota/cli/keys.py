@@ -13,9 +13,11 @@ from ota.cli.keys_states import appoint, provision_test, state, transcript
 from ota.cli.keys_token import token
 
 
-@click.group(short_help="Look after keys, by their names; never shows one.")
+@click.group()
 def keys() -> None:
-    """Look after keys: import by components or key blocks, states, test keys; never shows one.
+    """Look after keys; never shows one.
+
+    Import by components or key blocks, states, test keys.
 
     \b
     A first key:  ota keys appoint

@@ -61,9 +61,12 @@ _MISHAPS = (
 _COMMON = together(SERVER, ELEMENT, *_WALLET, *_ELEMENT, *_MISHAPS, TRANSCRIPT, JSON)
 
 
-@click.group(short_help="A phone that gets cards and loads them.")
+@click.group()
 def phone() -> None:
-    """A phone: its card may be any that speaks the line protocol (`ota-sandbox element` is one)."""
+    """A phone with a card.
+
+    The card may be any that speaks the line protocol (`ota-sandbox element` is one).
+    """
 
 
 def _command(name: str, short_help: str) -> Callable[[Command], click.Command]:

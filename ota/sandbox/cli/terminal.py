@@ -47,9 +47,12 @@ _TERMINAL = (
 _COMMON = together(SERVER, ELEMENT, *_TERMINAL, TRANSCRIPT, JSON)
 
 
-@click.group(short_help="A city's terminal: loads any card of the province.")
+@click.group()
 def terminal() -> None:
-    """A city's terminal: loads any card of the province, also one that the platform has never seen."""
+    """A city's terminal.
+
+    It loads any card of the province, also one that the platform has never seen.
+    """
 
 
 def _command(name: str, short_help: str) -> Callable[[Command], click.Command]:
