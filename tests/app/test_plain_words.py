@@ -81,7 +81,7 @@ def told(result: Result) -> str:
             ["openapi", "--output", "/nope/x.json"], {}, ["--output", "/nope/x.json", "folder"], id="output"
         ),
         pytest.param(
-            ["keys", "list"],
+            ["keys", "provision-test"],
             {"OTA_DATABASE_URL": AWAY},
             ["database.url: ", "refused", "OTA_DATABASE_URL"],
             id="away from the ceremony",
