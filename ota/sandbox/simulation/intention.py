@@ -57,3 +57,4 @@ class Intention:
         for trade in self.trades:
             if trade.answer != "taken":
                 trade.answer = "taken" if reply.ok else "refused"
+                trade.refusal = reply.code
