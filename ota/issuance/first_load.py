@@ -58,6 +58,10 @@ class Cashier(Protocol):
         """There will be no card: what was paid for it goes back."""
         ...
 
+    def knows_number(self, tx: Connection, card: CardNumber) -> bool:
+        """Whether a top-up was ever ordered for this number."""
+        ...
+
 
 class FirstLoads(Protocol):
     """Drives the load that follows an issuance without a further round trip."""

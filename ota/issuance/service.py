@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
@@ -191,7 +192,7 @@ class Issuances:
                 raise IssuanceInQuestion
             if orders.was_on_the_element(tx, order_id):
                 return _contact_lost(tx, order, self._clock).step(tx, IssuanceEvent.ROLL_BACK_STARTED, now)
-            numbers.release(tx, order.card, now)
+            self._give_back(tx, order.card, now)
             self._cashier.card_not_made(tx, order.id)
             return order.step(tx, IssuanceEvent.CANCELLED, now)
 
@@ -215,6 +216,11 @@ class Issuances:
     def applications(self, order: IssuanceOrder) -> list[str]:
         """The names of the applications on the card."""
         return [application.name for application in self._products[order.product].applications]
+
+    def _give_back(self, tx: Connection, number: CardNumber, now: datetime) -> None:
+        """A number that money was ever ordered for is spent: it must never reach whoever has the number next."""
+        spend = numbers.retire if self._cashier.knows_number(tx, number) else numbers.release
+        spend(tx, number, now)
 
     def _read_payments(self, caller: Principal, wanted: NewIssuance, city: City) -> _Paid:
         """Check the signatures while no phase is open: they are looked up in a phase of their own."""

@@ -1,6 +1,6 @@
 """What can stop a top-up, each with its code and the next action."""
 
-from ota.core.errors import Conflict, IntegrityProblem, NextAction
+from ota.core.errors import Conflict, IntegrityProblem, NextAction, OtaError
 from ota.topup.states import TopupState
 
 
@@ -42,4 +42,18 @@ class NotLoadable(Conflict):
             chinese=f"充值订单当前状态为 {state}, 不能写卡。",
             next_action=NextAction.CONTACT_SERVICE if state is TopupState.HELD else None,
             details={"state": str(state)},
+        )
+
+
+class CardNotMade(NotLoadable):
+    """The card that the order was to load was never made; whoever has its number by now gets none of this money."""
+
+    code = "card_not_made"
+    next_action = NextAction.RESUME
+
+    def __init__(self) -> None:
+        OtaError.__init__(
+            self,
+            english="The card of this top-up was not made; ask for the money back.",
+            chinese="该充值对应的卡片未开通, 不能写卡, 请申请退款。",
         )

@@ -61,6 +61,10 @@ class FirstLoads:
         """An issuance was abandoned: fee and first load go back."""
         self._topups.card_not_made(tx, order_id)
 
+    def knows_number(self, tx: Connection, card: CardNumber) -> bool:
+        """Whether a top-up was ever ordered for this number."""
+        return self._topups.knows_number(tx, card)
+
     def opening(self, order_id: str) -> tuple[Sequence[BatchCommand], Mapping[str, object]] | None:
         """SELECT and INITIALIZE FOR LOAD with a challenge, and the context of their answers.
 

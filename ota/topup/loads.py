@@ -27,7 +27,7 @@ from ota.topup.attempts import Attempt
 from ota.topup.challenges import Challenge
 from ota.topup.contact import Contact, Traces, new_challenge
 from ota.topup.decision import Sighting, Verdict, decide
-from ota.topup.errors import CardFrozen, ChallengeSuperseded, NotLoadable
+from ota.topup.errors import CardFrozen, CardNotMade, ChallengeSuperseded, NotLoadable
 from ota.topup.jobs import SETTLE_SILENT_LOAD
 from ota.topup.orders import TopupOrder
 from ota.topup.outcome import Arrived, AskAgain, Authorised, Decision, Stopped
@@ -58,8 +58,8 @@ class Loads:
         """Put a new question to the card of an order: it replaces every older one.
 
         ``asked_by`` names the terminal that has the card on its reader. A card that is ``being_issued`` is asked by its
-        issuance alone: nobody else loads what may yet be built anew. Raises NotLoadable, CardNotUsable,
-        CardOutsideProvince, NumberNotIssued.
+        issuance alone: nobody else loads what may yet be built anew. Raises NotLoadable, CardNotMade,
+        CardNotUsable, CardOutsideProvince, NumberNotIssued.
         """
         now = self._clock.now()
         with self._store.begin() as tx:
@@ -70,6 +70,7 @@ class Loads:
                 return Arrived(order)
             if order.state not in _LOADABLE:
                 raise NotLoadable(order.state)
+            _require_card(order)
             known.require_usable()
             if not being_issued:
                 numbers.require_issued(tx, order.card)
@@ -90,6 +91,7 @@ class Loads:
         with self._store.begin() as tx:
             order = orders.get(tx, order_id)
             known = cards.lock(tx, order.card, order.city, now)
+            _require_card(orders.lock(tx, order_id))
             nonce = challenges.answer_digest(answer)
             earlier = challenges.find(tx, nonce)
             if earlier is not None:
@@ -244,10 +246,8 @@ class Loads:
     ) -> Attempt | Arrived | AskAgain | Stopped:
         if order.state is TopupState.LOADED:
             return Arrived(order)
-        if order.state is not TopupState.PAID:
-            return Stopped(NotLoadable(order.state))
-        if bar is not None:
-            return Stopped(bar)
+        if (obstacle := _stands_against(order) or bar) is not None:
+            return Stopped(obstacle)
         if load.amount != order.amount:
             return AskAgain()
         try:
@@ -281,6 +281,17 @@ class Loads:
             integrity.freeze(tx, known, order.id, "tac_after_decision", now)
             return None
         return book_loaded(tx, attempt, kind, now)
+
+
+def _stands_against(order: TopupOrder) -> OtaError | None:
+    if order.state is not TopupState.PAID:
+        return NotLoadable(order.state)
+    return CardNotMade() if order.is_without_card else None
+
+
+def _require_card(order: TopupOrder) -> None:
+    if order.is_without_card:
+        raise CardNotMade
 
 
 def _own_challenge(tx: Connection, order_id: str, nonce: str) -> Challenge:
