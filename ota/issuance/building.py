@@ -56,7 +56,7 @@ class Building:
     def start(self, visit: Visit, work: Work, lead: Sequence[BatchCommand]) -> Step:
         """The first batch of a build: it begins with EXTERNAL AUTHENTICATE, or with what leads to it."""
         assert work.channel is not None  # noqa: S101  a build has its channel
-        let_in = self._records.let_in(visit.order.id, visit.door, work.channel)
+        let_in = self._records.let_in(visit.order.id, visit.door, predicted=work.predicted)
         return self.next_chunk(visit, work, lead).and_record(let_in)
 
     def next_chunk(self, visit: Visit, work: Work, lead: Sequence[BatchCommand] = ()) -> Step:

@@ -5,7 +5,7 @@ Failed authentications can lock a security domain for good (PROTOCOL.md), so the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -28,6 +28,10 @@ MAX_UNTOLD: Final = 5
 
 KEY_DERIVATION_DATA: Final = 0x00CF
 """GET DATA tag under which an element gives its key diversification data before a channel is open (GP 2.3.1 H.4)."""
+
+
+CHIP_LENGTH: Final = 10
+"""Key diversification data: the first bytes of INITIALIZE UPDATE's answer, vouched for by the keys made from it."""
 
 
 class ElementMissing(CardProblem):
@@ -77,6 +81,8 @@ class Door:
     element: ElementInfo
     domain: SecurityDomain
     request: ChannelRequest
+    chip: bytes | None = None
+    """Key diversification data of the chip behind it, once a channel is opened or predicted."""
 
     @property
     def knock(self) -> tuple[bytes, bytes]:
@@ -84,6 +90,10 @@ class Door:
         select_domain = gp.select(self.domain.aid)
         update = gp.initialize_update(self.domain.key_version, self.request.host_challenge)
         return select_domain.encode(), update.encode()
+
+    def of(self, channel: Channel) -> Door:
+        """This door, with the chip that the channel goes to."""
+        return replace(self, chip=channel.initialize_update_response[:CHIP_LENGTH])
 
     def require_level(self, least: int) -> Door:
         """This door; raises ChannelTooWeak unless it opens with every protection of the least level."""
@@ -180,7 +190,7 @@ def _sequence(opening: Opening) -> bytes | None:
 
 def _derivation_data(opening: Opening) -> bytes | None:
     found = _value(opening, KEY_DERIVATION_DATA)
-    return found if found is not None and len(found) == 10 else None
+    return found if found is not None and len(found) == CHIP_LENGTH else None
 
 
 def _value(opening: Opening, tag: int) -> bytes | None:

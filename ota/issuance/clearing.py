@@ -70,8 +70,12 @@ class Clearing:
         assert work.channel is not None  # noqa: S101  just opened
         channel, sent, tickets = wrapped(self._hsm, work.channel, [*visit.script.clear(), LAST_WORD])
         following = replace(work, phase=Phase.CLEAR, channel=channel, lead=len(lead), tickets=tuple(tickets))
-        let_in = self._records.let_in(visit.order.id, visit.door, work.channel, clearing=True)
+        let_in = self._records.let_in(visit.order.id, visit.door, clearing=True)
         return send((*lead, *sent), following.to_json(), CLEARING).and_record(let_in)
+
+    def left_alone(self, visit: Visit, work: Work) -> Step:
+        """The chip bears another order's active card: its build has removed what this one left, and it stays."""
+        return self._ended(visit, work)
 
     def cleared(self, turn: Turn) -> Step:
         """Answers to the deletions."""
@@ -82,9 +86,11 @@ class Clearing:
             ResponseMacWrong
         ) as altered:  # somebody on the line says "deleted": the next contact clears again
             return lose(altered, visit.outcome)
-        problem = problem_from_json(turn.work.problem) if turn.work.problem else CalledOff()
         if not turn.report.is_complete:
             return fail(problem_for(CommandKind.DELETE, turn.stopped[1].sw), visit.outcome)
+        return self._ended(visit, turn.work).and_record(self._records.got_in(visit.door))
+
+    def _ended(self, visit: Visit, work: Work) -> Step:
+        problem = problem_from_json(work.problem) if work.problem else CalledOff()
         abandoned = replace(visit, order=replace(visit.order, state=IssuanceState.ABANDONED))
-        step = fail(problem, abandoned.outcome).and_record(self._records.cleared(visit.order.id))
-        return step.and_record(self._records.got_in(visit.door))
+        return fail(problem, abandoned.outcome).and_record(self._records.cleared(visit.order.id))

@@ -17,12 +17,13 @@ from ota.card.product import Product
 from ota.cities.loader import Cities
 from ota.cities.profile import City
 from ota.core.clock import Clock
-from ota.core.errors import Busy, Conflict, NextAction, NotFound, Refused
+from ota.core.errors import Busy, NotFound
 from ota.core.ids import new_id
 from ota.core.principal import Principal
 from ota.core.values import CARD_ZONE, CardNumber, Fen
-from ota.issuance import channels, orders
+from ota.issuance import channels, chips, orders
 from ota.issuance.channels import Door
+from ota.issuance.errors import ElementTaken, FeeNotDue, FeeNotPaid, IssuanceInQuestion
 from ota.issuance.first_load import Cashier, SignedPayment
 from ota.issuance.orders import IssuanceOrder
 from ota.issuance.script import Script
@@ -31,49 +32,6 @@ from ota.registry import cards, numbers
 from ota.store import history
 from ota.store.idempotency import KeyReused
 from ota.store.phases import Store
-
-
-class ElementTaken(Conflict):
-    """The element has a card of this product, or another order is putting one there."""
-
-    code = "element_taken"
-    next_action = NextAction.RESUME
-    english = "This secure element already has such a card, or one is being issued to it."
-    chinese = "该安全芯片已有此类卡片, 或正在开卡。"
-
-
-class IssuanceInQuestion(Conflict):
-    """The database was restored since: the element may hold this card with money on it, or the number another card."""
-
-    code = "issuance_in_question"
-    next_action = NextAction.CONTACT_SERVICE
-    english = (
-        "The platform's database was restored since this order; a person will look what became of the card."
-    )
-    chinese = "平台数据库已从备份恢复, 该订单的卡片状态待人工核实。"
-
-
-class FeeNotPaid(Refused):
-    """The city asks a fee for a card, and no payment came with the order."""
-
-    code = "fee_not_paid"
-
-    def __init__(self, fee: Fen) -> None:
-        super().__init__(
-            english=f"The city's fee of {fee.amount} fen must be paid with the order.",
-            chinese=f"开卡需支付工本费 {fee.amount} 分。",
-            details={"fee_fen": fee.amount},
-        )
-
-
-class FeeNotDue(Refused):
-    """A payment came with the order of a card for which the city asks nothing."""
-
-    code = "fee_not_due"
-    english = (
-        "The city asks no fee for this card: the payment was not taken. Give it back and order without it."
-    )
-    chinese = "该城市开卡不收工本费, 未受理此笔支付, 请退款后重新下单。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +160,20 @@ class Issuances:
             channels.require_unblocked(tx, door)
             order = orders.lock(tx, order.id)
             return _contact_lost(tx, order, self._clock) if orders.was_on_the_element(tx, order.id) else order
+
+    def may_predict(self, order: IssuanceOrder, door: Door) -> bool:
+        """Whether a batch may leave for a chip that only the phone has named: on its way nothing can be taken back."""
+        chip = door.chip
+        assert chip is not None  # noqa: S101  it was predicted
+        with self._store.read() as tx:
+            return chips.fits(order, chip) and not chips.has_another_card(tx, order, chip)
+
+    def meets_another_card(self, order: IssuanceOrder, door: Door) -> bool:
+        """Whether the chip that has answered bears another order's active card."""
+        chip = door.chip
+        assert chip is not None  # noqa: S101  it has answered
+        with self._store.read() as tx:
+            return chips.has_another_card(tx, order, chip)
 
     def script(
         self, order: IssuanceOrder, max_apdu: int, key_versions: Mapping[Algorithm, int] | None = None

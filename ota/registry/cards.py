@@ -72,6 +72,17 @@ def on_element(tx: Connection, wallet_id: str, se_id: str) -> list[Card]:
     return [_card(row) for row in rows]
 
 
+def is_on(tx: Connection, number: CardNumber, wallet_id: str, se_id: str) -> bool:
+    """Whether this card lives on this element of a wallet: it was not closed, and has not moved to another one."""
+    query = select(card.c.card_no).where(
+        card.c.card_no == number.digits,
+        card.c.wallet_id == wallet_id,
+        card.c.se_id == se_id,
+        card.c.state != CardState.CLOSED,
+    )
+    return tx.execute(query).scalar() is not None
+
+
 def lock(tx: Connection, number: CardNumber, city: CityCode, now: datetime) -> Card:
     """The card with its row locked until the phase ends: the mutex of everything that loads it.
 
