@@ -80,6 +80,19 @@ issuance_step = append_only(
     )
 )
 
+# A name is its wallet's word and a chip has many; this one counts for it under all of them.
+chip_opening = Table(
+    "chip_opening",
+    metadata,
+    Column("sd_aid", String(32), primary_key=True),
+    Column("chip", String(20), primary_key=True),
+    Column("failed", Integer, nullable=False),
+    Column("pending", Integer, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    CheckConstraint("failed >= 0", name="failed_not_negative"),
+    CheckConstraint("pending >= 0", name="pending_not_negative"),
+)
+
 channel_opening = Table(
     "channel_opening",
     metadata,

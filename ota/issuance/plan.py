@@ -188,8 +188,10 @@ class IssuancePlan:
 
     def _lost(self, turn: Turn, problem: OtaError) -> Step:
         lost = self._records.progressed(turn.visit.order.id, None, IssuanceEvent.CONTACT_LOST)
-        step = lose(problem, turn.visit.outcome).and_record(lost)
-        return step.and_record(self._records.got_in(turn.visit.door)) if turn.got_in else step
+        step = lose(problem, turn.visit.outcome)
+        if turn.got_in:
+            step = step.and_record(self._records.got_in(turn.visit.door))
+        return step.and_record(lost)
 
     def _visit(self, talk: Talk, order: IssuanceOrder, work: Work | None = None) -> Visit:
         """The contact with the element: a first one, or one that goes on from where its work stands."""

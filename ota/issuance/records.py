@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from ota.core.clock import Clock
 from ota.core.errors import NotInThisState
 from ota.dialogue.plan import Record
-from ota.issuance import channels, chips, orders
+from ota.issuance import chips, openings, orders
 from ota.issuance.channels import Door
 from ota.issuance.first_load import Cashier
 from ota.issuance.states import FINAL, ISSUANCE, IssuanceEvent, IssuanceState
@@ -32,7 +32,7 @@ class Records:
         """EXTERNAL AUTHENTICATE leaves with this answer: from here on the element may hold something of the order.
 
         ``predicted``: what chip that is, only the phone has said. Raises ElementDiffers for another chip than the one that
-        was written to before, CardOnChip, ChannelBlocked, and NotInThisState for an order that was called off meanwhile.
+        was written to before, CardOnChip, ChannelBlocked, Busy, and NotInThisState for an order called off meanwhile.
         """
         chip = door.chip
         assert chip is not None  # noqa: S101  a channel was opened or predicted
@@ -46,7 +46,7 @@ class Records:
             if not clearing:  # what is cleared cannot become a second card
                 bind = chips.claim if predicted else chips.pin
                 bind(tx, order, chip)
-            channels.trying(tx, door, now)
+            openings.trying(tx, door, now, predicted=predicted)
             orders.note(tx, order_id, "clearing" if clearing else "building", {}, now)
 
         return write
@@ -61,20 +61,20 @@ class Records:
 
     def got_in(self, door: Door) -> Record:
         """The security domain was opened, whatever became of the rest."""
-        return lambda tx: channels.opened(tx, door, self._clock.now())
+        return lambda tx: openings.opened(tx, door, self._clock.now())
 
     def door_failed(self, door: Door) -> Record:
         """The security domain was not opened."""
-        return lambda tx: channels.failed(tx, door, self._clock.now())
+        return lambda tx: openings.failed(tx, door, self._clock.now())
 
     def progressed(self, order_id: str, door: Door | None, *events: IssuanceEvent) -> Record:
         """The order went through these events, those that its state allows; a door that opened is clear again."""
 
         def write(tx: Connection) -> None:
             now = self._clock.now()
+            order = orders.lock(tx, order_id)  # always before what counts for its door
             if door is not None:
-                channels.opened(tx, door, now)
-            order = orders.lock(tx, order_id)
+                openings.opened(tx, door, now)
             for event in events:
                 if ISSUANCE.allows(order.state, event):
                     order = order.step(tx, event, now)

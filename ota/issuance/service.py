@@ -21,7 +21,7 @@ from ota.core.errors import Busy, NotFound
 from ota.core.ids import new_id
 from ota.core.principal import Principal
 from ota.core.values import CARD_ZONE, CardNumber, Fen
-from ota.issuance import channels, chips, orders
+from ota.issuance import chips, openings, orders
 from ota.issuance.channels import Door
 from ota.issuance.errors import ElementTaken, FeeNotDue, FeeNotPaid, IssuanceInQuestion
 from ota.issuance.first_load import Cashier, SignedPayment
@@ -157,7 +157,7 @@ class Issuances:
     def enter(self, order: IssuanceOrder, door: Door) -> IssuanceOrder:
         """Before the element is talked to: raises ChannelBlocked; an order that was there before is uncertain."""
         with self._store.begin() as tx:
-            channels.require_unblocked(tx, door)
+            openings.require_unblocked(tx, door)
             order = orders.lock(tx, order.id)
             return _contact_lost(tx, order, self._clock) if orders.was_on_the_element(tx, order.id) else order
 
@@ -166,7 +166,8 @@ class Issuances:
         chip = door.chip
         assert chip is not None  # noqa: S101  it was predicted
         with self._store.read() as tx:
-            return chips.fits(order, chip) and not chips.has_another_card(tx, order, chip)
+            is_open = openings.is_untouched(tx, door) and chips.fits(order, chip)
+            return is_open and not chips.has_another_card(tx, order, chip)
 
     def meets_another_card(self, order: IssuanceOrder, door: Door) -> bool:
         """Whether the chip that has answered bears another order's active card."""

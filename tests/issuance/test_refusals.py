@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ota.issuance.channels import MAX_UNTOLD
+from ota.issuance.openings import MAX_UNTOLD
 from ota.sandbox.element.card_os import Element
 from tests.elements import blank, collected, described, instances
 from tests.phone import Conversation, Reply, forging, silent
