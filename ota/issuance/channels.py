@@ -89,9 +89,15 @@ class Doors:
         self, element: ElementInfo | None, order: IssuanceOrder, host_challenge: bytes | None = None
     ) -> Door:
         """The door of the element that the order is for; raises the errors of SecurityDomains and those above."""
+        return self.of_element(element, order.caller_id, order.se_id, host_challenge)
+
+    def of_element(
+        self, element: ElementInfo | None, caller_id: str, se_id: str, host_challenge: bytes | None = None
+    ) -> Door:
+        """The door of an element that a wallet has this name for; raises what `find` raises."""
         if element is None:
             raise ElementMissing
-        if element.se_id != order.se_id:
+        if element.se_id != se_id:
             raise ElementDiffers
         domain = self._domains.find(element.sd_aid, element.key_version, int(element.scp), element.i)
         keys = KeySetRef(
@@ -99,7 +105,7 @@ class Doors:
         )
         challenge = host_challenge or self._hsm.random(8)
         request = ChannelRequest(keys, ScpVariant(domain.scp, domain.i), domain.level, challenge, domain.aid)
-        return Door(order.caller_id, element, domain, request)
+        return Door(caller_id, element, domain, request)
 
     def predict(self, door: Door, opening: Opening) -> tuple[Channel, bytes] | None:
         """The channel before the element has answered, with its EXTERNAL AUTHENTICATE; None when nothing tells."""

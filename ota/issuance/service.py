@@ -21,8 +21,9 @@ from ota.core.errors import Busy, NotFound
 from ota.core.ids import new_id
 from ota.core.principal import Principal
 from ota.core.values import CARD_ZONE, CardNumber, Fen
+from ota.dialogue.element import Opening
 from ota.issuance import chips, openings, orders
-from ota.issuance.channels import Door
+from ota.issuance.channels import Door, Doors
 from ota.issuance.errors import ElementTaken, FeeNotDue, FeeNotPaid, IssuanceInQuestion
 from ota.issuance.first_load import Cashier, SignedPayment
 from ota.issuance.orders import IssuanceOrder
@@ -79,11 +80,18 @@ class Issuances:
     """Issuance orders of wallets."""
 
     def __init__(
-        self, store: Store, cities: Cities, products: Mapping[str, Product], cashier: Cashier, clock: Clock
+        self,
+        store: Store,
+        cities: Cities,
+        products: Mapping[str, Product],
+        doors: Doors,
+        cashier: Cashier,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._cities = cities
         self._products = products
+        self._doors = doors
         self._cashier = cashier
         self._clock = clock
 
@@ -104,13 +112,18 @@ class Issuances:
                 conflicts.append("numbers_exhausted")
         return Eligibility(city, tuple(conflicts))
 
-    def order(self, caller: Principal, key: str, wanted: NewIssuance) -> IssuanceOrder:
+    def order(
+        self, caller: Principal, key: str, wanted: NewIssuance, opening: Opening | None = None
+    ) -> IssuanceOrder:
         """Make an order and hold a card number for it; the same key gives the same order again.
 
-        Raises CityUnknown, CityNotLive, ElementTaken, FeeNotPaid, FeeNotDue, NumbersExhausted, KeyReused and the errors of
-        payments.
+        ``opening``: of the session that follows at once; what would refuse it refuses the order, before it is paid. Raises
+        CityUnknown, CityNotLive, ElementTaken, FeeNotPaid, FeeNotDue, NumbersExhausted, KeyReused, and the errors of
+        payments and of doors.
         """
         city = self._cities.by_name(wanted.city).require_live()
+        if opening is not None:
+            self._require_door(caller, wanted.se_id, city, opening)
         paid = self._read_payments(caller, wanted, city)
         try:
             with self._store.begin() as tx:
@@ -194,6 +207,12 @@ class Issuances:
         """A number that money was ever ordered for is spent: it must never reach whoever has the number next."""
         spend = numbers.retire if self._cashier.knows_number(tx, number) else numbers.release
         spend(tx, number, now)
+
+    def _require_door(self, caller: Principal, se_id: str, city: City, opening: Opening) -> None:
+        door = self._doors.of_element(opening.element, caller.id, se_id)
+        door.require_level(self._products[city.product].minimum_level)
+        with self._store.begin() as tx:
+            openings.require_unblocked(tx, door)
 
     def _read_payments(self, caller: Principal, wanted: NewIssuance, city: City) -> _Paid:
         """Check the signatures while no phase is open: they are looked up in a phase of their own."""
