@@ -85,7 +85,8 @@ class Building:
         try:
             turn.unwrap(self._hsm)
         except ResponseMacWrong as problem:
-            lost = self._records.progressed(turn.visit.order.id, None, IssuanceEvent.CONTACT_LOST)
+            door = turn.visit.door if turn.got_in else None
+            lost = self._records.progressed(turn.visit.order.id, door, IssuanceEvent.CONTACT_LOST)
             return lose(problem, turn.visit.outcome).and_record(lost)
         if not turn.report.is_complete:
             return self._broken(turn)

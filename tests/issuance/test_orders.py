@@ -113,9 +113,11 @@ def test_an_order_whose_session_cannot_be_opened_is_not_made_and_takes_no_money(
     session = {} if change is None else {"se": described(element, **change)}
 
     refused = order(any_platform, element.se_id, key="k", session=session, **paid)
+    between = any_platform.rows("SELECT count(*) FROM payment UNION ALL SELECT count(*) FROM issuance_order")
     made = order(any_platform, element.se_id, key="k", session={"se": described(element)}, **paid)
 
     assert problem(refused) == (422, code)
+    assert between == [(0,), (0,)]
     assert made.status_code == 201
     assert any_platform.conversation(made.json["session"], element).finish()["outcome"]["state"] == "loaded"
     assert any_platform.rows("SELECT count(*) FROM payment") == [(1,)]
