@@ -117,8 +117,9 @@ class IssuancePlan:
         visit, work = turn.visit, turn.work
         if turn.is_called_off:
             return self._clearing.call_off(visit)
-        if work.phase is Phase.LOOK and self._building.finished(visit, work, turn):
-            return self._building.activated(visit, opened=False)
+        counter = self._building.find_finished(visit, work, turn) if work.phase is Phase.LOOK else None
+        if counter is not None:
+            return self._building.activated(visit, counter, opened=False)
         if (obstacle := _stands_against(turn)) is not None:
             return fail(obstacle, visit.outcome)
         return self._open(visit, work, turn.report.responses[-1].data)

@@ -81,8 +81,12 @@ class Records:
 
         return write
 
-    def activated(self, order_id: str, door: Door | None) -> Record:
-        """The card was read back and proven: it is active, its number is bound. Again changes nothing."""
+    def activated(self, order_id: str, door: Door | None, counter: int) -> Record:
+        """The card was read back and proven, with this counter in its MAC1: it is active, its number is bound.
+
+        Again changes nothing. A card that a restore left in question may be loaded by what the restore made the platform
+        forget: the counter that it shows next is believed.
+        """
 
         def write(tx: Connection) -> None:
             now = self._clock.now()
@@ -94,6 +98,10 @@ class Records:
             chips.confirm(tx, order)  # a card that proves itself took the one batch that ever left
             numbers.bind(tx, order.card, now)
             cards.bind(tx, order.card, order.city, order.product, order.se_id, order.caller_id, now)
+            if order.is_in_question:
+                cards.believe_next(tx, order.card, now)
+            else:
+                cards.saw_counter(tx, order.card, counter, now)
             self._cashier.earn_fee(tx, order.id)
 
         return write

@@ -105,12 +105,12 @@ def bind(
     wallet_id: str,
     now: datetime,
 ) -> None:
-    """Enter a card that was just personalised; the table allows one of a product per element."""
+    """Enter a card that has proven itself; the table allows one of a product per element. Its counter: `saw_counter`."""
     known = lock(tx, number, city, now)
     tx.execute(
         card.update()
         .where(card.c.card_no == number.digits)
-        .values(product=product, se_id=se_id, wallet_id=wallet_id, last_atc=0, updated_at=now)
+        .values(product=product, se_id=se_id, wallet_id=wallet_id, updated_at=now)
     )
     history.record(
         tx,
