@@ -11,6 +11,8 @@ import orjson
 from flask import Blueprint, Response, current_app
 
 from ota.web import metrics
+from ota.web.figures import DOOR as FIGURES
+from ota.web.figures import Lookout
 from ota.web.policy import public, scraped
 
 _log = logging.getLogger(__name__)
@@ -71,7 +73,8 @@ def readyz() -> Response:
 @scraped
 def show_metrics() -> Response:
     """Figures for Prometheus, to whom `server.metrics` says."""
-    return metrics.render()
+    lookout: Lookout = current_app.extensions[FIGURES]
+    return metrics.render(lookout.find())
 
 
 def _json(body: object, status: int) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 
 from redis import Redis
@@ -36,6 +37,7 @@ from ota.topup.refunds import Refunds
 from ota.web import metrics
 from ota.web.authentication import TokenDesk
 from ota.web.endpoint import Blueprint
+from ota.web.figures import Figures
 from ota.web.ports import Signer
 from ota.web.tokens import Tokens
 from ota.wiring import background, features
@@ -60,6 +62,7 @@ class Wiring:
     services: Mapping[type, object]
     blueprints: Sequence[Blueprint]
     checks: Mapping[str, Callable[[], object]]
+    figures: Callable[[], Figures]
     key_uses: KeyUses
     city_door: CityDoor
 
@@ -130,6 +133,7 @@ def build(
         services=MappingProxyType({**services, Tokens: tokens}),
         blueprints=BLUEPRINTS,
         checks=_checks(settings, store, hsm),
+        figures=partial(background.figures, store, clock),
         key_uses=key_uses,
         city_door=CityDoor(known.values(), replays, clock),
     )

@@ -87,14 +87,10 @@ def test_several_processes_are_added_up(
     assert len(seen) == 1
 
 
-def test_the_backlog_of_jobs_is_shown(client: FlaskClient) -> None:
-    metrics.show_backlog(3, 1, 2.5)
+def test_runs_of_jobs_are_counted(client: FlaskClient) -> None:
     metrics.count_job("settle", "done")
 
-    text = client.get("/metrics").text
-
-    assert "ota_jobs_waiting 3.0" in text
-    assert "ota_jobs_dead 1.0" in text
+    assert 'ota_job_runs_total{job="settle",outcome="done"}' in client.get("/metrics").text
 
 
 def test_the_description_is_openapi_3_1_and_names_every_declared_route(client: FlaskClient) -> None:
