@@ -68,7 +68,7 @@ def found_by_routes(built: wiring.Wiring) -> dict[str, Any]:
         "ota.tokens": built.tokens,
         "ota.token_desk": built.token_desk,
         "ota.idempotency": built.idempotency,
-        "ota.readiness": Readiness(built.checks),
+        "ota.readiness": Readiness(built.checks, built.asides),
         DOOR: built.city_door,
         FIGURES: Lookout(built.figures),
         SCRAPING: wiring.open_scraping(built.settings),

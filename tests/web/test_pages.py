@@ -59,6 +59,32 @@ def test_a_part_that_hangs_does_not_hang_the_answer_and_is_not_asked_twice() -> 
     assert len(asked) == 1
 
 
+def test_what_a_server_can_work_without_is_named_and_takes_nothing_from_its_readiness(
+    built: wiring.Wiring,
+) -> None:
+    def away() -> None:
+        raise OSError("no route to Redis")
+
+    app = create_app(replace(built, asides={"redis": away}))
+
+    answer = app.test_client().get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json == {"status": "ok", "parts": {"database": "ok", "hsm": "ok", "redis": "down"}}
+
+
+def test_a_server_is_ready_while_the_redis_of_its_workers_is_away(built: wiring.Wiring) -> None:
+    nowhere = replace(built.settings.redis, url="redis://127.0.0.1:1/0")
+    whole = wiring.build(replace(built.settings, redis=nowhere), clock=built.clock)
+
+    answer = create_app(whole).test_client().get("/readyz")
+    whole.store.close()
+
+    assert answer.status_code == 200
+    assert answer.json is not None
+    assert answer.json["parts"]["redis"] in {"down", "slow"}
+
+
 def test_figures_are_counted_by_route(client: FlaskClient, door: Door) -> None:
     client.get("/v1/things/3104890000000000123", headers=door.headers())
 
