@@ -111,6 +111,7 @@ def claim_due(
 def bury(tx: Connection, now: datetime, patience: Patience) -> list[DueJob]:
     """Give up the due rows whose tries all ended without a word: whoever ran them did not live to call them failed."""
     found = _take(tx, now, outbox.c.attempts >= patience.max_attempts, _MOST_BURIED)
+    _forget_dead(tx, found)
     mine = outbox.update().where(outbox.c.id.in_([job.id for job in found]))
     tx.execute(mine.values(leased_until=None, last_error=LEASE_ENDED, dead_at=now))
     return found
@@ -141,8 +142,9 @@ def give_back(tx: Connection, jobs: Sequence[DueJob]) -> None:
 
 
 def finish(tx: Connection, jobs: Sequence[DueJob]) -> None:
-    """The handler has done its work: the rows are no longer needed."""
+    """The handler has done its work: the rows are no longer needed, nor are dead ones that asked for the same."""
     tx.execute(outbox.delete().where(outbox.c.id.in_([job.id for job in jobs])))
+    _forget_dead(tx, jobs)
 
 
 def fail(tx: Connection, job: DueJob, now: datetime, patience: Patience, *, error: str) -> bool:
@@ -151,6 +153,8 @@ def fail(tx: Connection, job: DueJob, now: datetime, patience: Patience, *, erro
     ``error`` is a kind of error, never its message: a message may hold what a log must not.
     """
     dead = job.attempts >= patience.max_attempts
+    if dead:
+        _forget_dead(tx, [job])
     tx.execute(
         outbox.update()
         .where(outbox.c.id == job.id)
@@ -164,10 +168,10 @@ def fail(tx: Connection, job: DueJob, now: datetime, patience: Patience, *, erro
     return dead
 
 
-def revive(tx: Connection, now: datetime) -> int:
-    """Give every dead job a new set of tries, after what stopped it was mended; returns how many."""
-    again = outbox.update().where(outbox.c.dead_at.is_not(None))
-    return tx.execute(again.values(dead_at=None, attempts=0, leased_until=None, due_at=now)).rowcount
+def has_no_job(job: str, subject_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Whether no job of this name that is not dead is staged for the subject: what sweeps for lost ones ask."""
+    mine = (outbox.c.job == job, outbox.c.subject_id == subject_id, outbox.c.dead_at.is_(None))
+    return ~sa.exists().where(*mine)
 
 
 def backlog(tx: Connection, now: datetime) -> Backlog:
@@ -192,6 +196,13 @@ def _take(tx: Connection, now: datetime, which: sa.ColumnElement[bool], limit: i
         .with_for_update(skip_locked=True)  # SQLite has no such clause and needs none: begin() is exclusive
     )
     return [DueJob(row.id, row.job, row.subject_id, row.attempts + 1) for row in tx.execute(due)]
+
+
+def _forget_dead(tx: Connection, jobs: Sequence[DueJob]) -> None:
+    """One dead row of a job and subject tells all that the earlier ones did."""
+    for job, subject_id in sorted({(each.job, each.subject_id) for each in jobs}):
+        mine = (outbox.c.job == job, outbox.c.subject_id == subject_id, outbox.c.dead_at.is_not(None))
+        tx.execute(outbox.delete().where(*mine))
 
 
 def _due(now: datetime) -> sa.ColumnElement[bool]:

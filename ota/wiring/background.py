@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from ota.city_hosts import untold
 from ota.city_hosts.jobs import TELL_CITY_HOST
 from ota.city_hosts.news import HostNews
 from ota.core.clock import Clock
@@ -20,6 +21,7 @@ from ota.store import outbox
 from ota.store.outbox import Patience
 from ota.store.phases import Store
 from ota.store.runner import Handler, Sweep
+from ota.topup import silence
 from ota.topup.jobs import SEND_REFUND, SETTLE_SILENT_LOAD
 from ota.topup.loads import Loads
 from ota.topup.refunds import Refunds
@@ -41,8 +43,8 @@ def handlers(loads: Loads, refunds: Refunds, webhooks: Deliveries, news: HostNew
 
 
 def housekeeping(store: Store, clock: Clock) -> tuple[Sweep, ...]:
-    """What the database itself needs from time to time."""
-    return (partial(_extend_calendar, store, clock),)
+    """What the database itself needs from time to time: days that are to come, and jobs that were lost or have died."""
+    return tuple(partial(each, store, clock) for each in (_extend_calendar, silence.sweep, untold.sweep))
 
 
 def figures(store: Store, clock: Clock) -> Figures:

@@ -113,24 +113,51 @@ def test_a_job_that_fails_is_tried_again_after_a_growing_pause(
     assert log.outcomes == [("settle", "failed"), ("settle", "failed"), ("settle", "done")]
 
 
-def test_a_job_that_never_works_dies_and_can_be_revived(
-    store: Store, clock: SetClock, make: Make, log: Worklog
-) -> None:
+def test_a_job_that_never_works_dies(store: Store, clock: SetClock, make: Make, log: Worklog) -> None:
     log.failures = 3
     stage(store, clock, "a1")
     for _ in range(4):
         make().run_due()
         clock.advance(minutes=1)
-    dead = backlog(store, clock)
+    found = backlog(store, clock)
 
-    with store.begin() as tx:
-        revived = outbox.revive(tx, clock.now())
+    assert (found.waiting, found.dead) == (0, 1)
+    assert log.outcomes[2] == ("settle", "dead")
+    assert log.done == []
+
+
+def test_a_job_that_died_and_was_staged_again_is_mourned_once(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    log.failures = 6
+    for _ in range(2):
+        stage(store, clock, "a1")
+        for _ in range(3):
+            make().run_due()
+            clock.advance(minutes=1)
+
+    found = backlog(store, clock)
+
+    assert log.outcomes.count(("settle", "dead")) == 2
+    assert (found.waiting, found.dead) == (0, 1)
+
+
+def test_a_job_that_ends_well_takes_the_dead_one_of_its_subject_along(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    log.failures = 6
+    stage(store, clock, "a1", "other")
+    for _ in range(3):
+        make().run_due()
+        clock.advance(minutes=1)
+    stage(store, clock, "a1")
+
     make().run_due()
 
-    assert (dead.waiting, dead.dead) == (0, 1)
-    assert log.outcomes[2] == ("settle", "dead")
-    assert revived == 1
+    with store.read() as tx:
+        left = tx.execute(outbox.outbox.select()).all()
     assert log.done == ["a1"]
+    assert [row.subject_id for row in left] == ["other"]
 
 
 def test_why_it_failed_is_kept_without_what_it_said(
