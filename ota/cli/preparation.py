@@ -45,7 +45,7 @@ def prepare(settings: Settings, now: datetime) -> None:
     store = wiring.open_store(settings)
     try:
         upgrade(store.engine)
-        require_not_older(store, settings.anchor_file)
+        require_not_older(store, settings.anchor_file, now)
         callers = Callers(store)
         if settings.sandbox.credentials:
             _register_sandbox(settings, callers, now)
@@ -56,7 +56,7 @@ def prepare(settings: Settings, now: datetime) -> None:
         store.close()
 
 
-def require_prepared(settings: Settings) -> None:
+def require_prepared(settings: Settings, now: datetime) -> None:
     """Make sure that the installation is one that `prepare` would leave as it is, and change nothing.
 
     For a process beside the servers, which migrate. Raises SettingsError for whatever `prepare` refuses, and for a
@@ -70,7 +70,7 @@ def require_prepared(settings: Settings) -> None:
                 f"the database is at version {found or 'none'}, expected {newest()}: run `ota db upgrade`, "
                 "or let `ota serve` start first"
             )
-        require_not_older(store, settings.anchor_file)
+        require_not_older(store, settings.anchor_file, now)
         _guard_database(settings, store)
     finally:
         store.close()
