@@ -51,7 +51,7 @@ def judge(
     if not calm:
         return Verdict(lost, doubled, ())
     waiting = (*_unfinished(seen, stuck), *issued.unfinished(engine))
-    complaint = _complaint(truth, engine, events, seen, payments) or city_host.complaint(host, engine)
+    complaint = _complaint(truth, engine, events, seen, payments) or city_host.complaint(host, engine, truth)
     return Verdict(lost, doubled, waiting, complaint)
 
 
