@@ -95,6 +95,11 @@ def _booked_there_alone(world: World) -> None:
     world.host_wire.host.loads["att_x"] = BookedLoad("3104870300000000006", "loaded")
 
 
+def _open_there_alone(world: World) -> None:
+    world.truth.forgotten_questions.add("att_x")
+    world.host_wire.host.loads["att_x"] = BookedLoad("3104870300000000006", "authorised")
+
+
 def _nobody_heard(world: World) -> None:
     world.events._states.clear()
 
@@ -165,6 +170,9 @@ CASES: Final = {
         "new cards get new keys", _keys_had_changed_before, Route.NEW_CARD
     ),
     "a city booked what was never asked": Case("a city's books are ours", _booked_there_alone),
+    "a city keeps a load open that a restore forgot": Case(
+        "a city's books are its cards'", _open_there_alone
+    ),
     "a wallet never heard": Case("wallets are told how it ended", _nobody_heard),
 }
 

@@ -49,6 +49,8 @@ class Truth:
     """How often the platform's database went back to an earlier moment. What it forgot then:"""
     forgotten_orders: set[str] = field(default_factory=set)
     forgotten_trades: set[str] = field(default_factory=set)
+    forgotten_questions: set[str] = field(default_factory=set)
+    """Loads that a city's host was asked for."""
     forgotten_loads: dict[tuple[str, int, str, str, str], str] = field(default_factory=dict)
     """MAC2s that left, as card and platform know a load, with the trades that paid for them."""
     mac2s: dict[tuple[bytes, bytes, int], bytes] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from ota.sandbox.simulation.books import Books, PaymentRow
 from ota.sandbox.simulation.event_desk import EventDesk
 from ota.sandbox.simulation.truth import Truth, Violated
 from ota.store import audit_check
+from ota.store.audit_check import Witness
 from ota.topup.states import RefundState, TopupState
 
 _WITH_PLATFORM: Final = frozenset(
@@ -46,7 +48,14 @@ class Verdict:
 
 
 def judge(
-    truth: Truth, engine: sa.Engine, events: EventDesk, host: CityHost, stuck: Sequence[str], *, calm: bool
+    truth: Truth,
+    engine: sa.Engine,
+    events: EventDesk,
+    host: CityHost,
+    stuck: Sequence[str],
+    now: datetime,
+    *,
+    calm: bool,
 ) -> Verdict:
     """Look for every fen. ``calm`` False: the run was broken off, so that nothing had time to converge."""
     seen = books.read(engine)
@@ -57,8 +66,8 @@ def judge(
     waiting = (*_unfinished(seen, stuck), *issued.unfinished(engine))
     complaint = (
         _complaint(truth, engine, events, seen, payments)
-        or city_host.complaint(host, engine)
-        or _own_complaint(engine)
+        or city_host.complaint(host, engine, truth)
+        or _own_complaint(engine, now)
     )
     return Verdict(lost, doubled, waiting, complaint)
 
@@ -110,12 +119,12 @@ def _complaint(
     return None
 
 
-def _own_complaint(engine: sa.Engine) -> str | None:
+def _own_complaint(engine: sa.Engine, now: datetime) -> str | None:
     """What the platform's own checks find: the books per city and channel, and the audit trail."""
     with engine.connect() as tx:
         for difference in books_check.check_books(tx).differences:
             return f"the books agree with everything: {difference}"
-        for finding in audit_check.verify(tx):
+        for finding in audit_check.verify(tx, Witness(now)).findings:
             return f"the audit trail is as it was written: {finding}"
     return None
 
