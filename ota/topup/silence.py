@@ -10,8 +10,8 @@ from sqlalchemy import select
 from ota.core.clock import Clock
 from ota.store import outbox
 from ota.store.phases import Store
+from ota.topup.authorisation import SILENCE
 from ota.topup.jobs import SETTLE_SILENT_LOAD
-from ota.topup.loads import SILENCE
 from ota.topup.models import load_attempt
 from ota.topup.states import AttemptState
 
