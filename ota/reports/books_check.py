@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, not_, select
+from sqlalchemy import Connection, and_, exists, func, not_, select
 
-from ota.ledger.models import account, business_day, journal, posting
+from ota.ledger.models import account, journal, posting
 from ota.reports import facts, journals_due, places, rules
+from ota.reports.days import Days
 from ota.reports.facts import Facts
 from ota.topup.models import payment, topup_order
 from ota.topup.states import TopupState
@@ -53,22 +52,22 @@ def check_books(tx: Connection, progress: Progress = lambda _payments: None) -> 
     """Compare everything; ``tx`` is one consistent look at the database (`Store.snapshot`)."""
     report = BooksReport()
     due: Counter[str] = Counter()
-    days = _Days(tx)
+    calendar = Days.of(tx)
     for each in facts.read(tx):
-        _look_at(each, report, due, days)
+        _look_at(each, report, due, calendar)
         progress(1)
-    report.differences += [*days.complaints(), *_strays(tx), *_balances(tx, due)]
+    report.differences += [*_calendar(calendar), *_strays(tx), *_balances(tx, due)]
     _sum_up(report, due)
     return report
 
 
-def _look_at(each: Facts, report: BooksReport, due: Counter[str], days: _Days) -> None:
+def _look_at(each: Facts, report: BooksReport, due: Counter[str], calendar: Days) -> None:
     report.payments += 1
     report.journals += len(each.booked)
     report.captured_fen += each.payment.amount_fen
     for name, amount in places.balances(each):
         due[name] += amount
-    wrong = [*rules.complaints(each), *journals_due.differences(each), *days.wrong_in(each)]
+    wrong = [*rules.complaints(each), *journals_due.differences(each), *calendar.wrong_in(each)]
     report.differences += [Difference(each.payment.id, what, detail) for what, detail in wrong]
 
 
@@ -84,38 +83,9 @@ def _sum_up(report: BooksReport, due: Counter[str]) -> None:
     report.written_off_fen = -total("loss")
 
 
-class _Days:
-    """The calendar, and whether journals stand on the day that it gives their moment."""
-
-    def __init__(self, tx: Connection) -> None:
-        self._days = tx.execute(select(business_day).order_by(business_day.c.starts_at)).all()
-        self._by_day: dict[date, Row[Any]] = {row.day: row for row in self._days}
-
-    def complaints(self) -> Iterator[Difference]:
-        """Days that overlap, leave a gap, or end before they begin."""
-        for before, after in zip(self._days, self._days[1:], strict=False):
-            if before.ends_at != after.starts_at or before.day >= after.day:
-                yield Difference(str(after.day), "calendar", "it does not begin where the day before it ends")
-        for row in self._days:
-            if row.starts_at >= row.ends_at:
-                yield Difference(str(row.day), "calendar", "it ends before it begins")
-
-    def wrong_in(self, each: Facts) -> Iterator[rules.Complaint]:
-        """Journals of a payment on a day that does not hold their moment."""
-        for booked in each.booked:
-            if not self._holds(booked.business_day, booked.at):
-                yield (
-                    "business_day",
-                    f"{booked.kind} {booked.reference} at {booked.at} on {booked.business_day}",
-                )
-
-    def _holds(self, day: date, at: datetime) -> bool:
-        row = self._by_day[day]
-        if row.starts_at <= at < row.ends_at:
-            return True
-        # A day that was closed passes on to the next open one what happens in it afterwards.
-        passed = [one for one in self._days if one.ends_at > at and one.day < day]
-        return at < row.starts_at and all(one.closed_at is not None for one in passed)
+def _calendar(calendar: Days) -> Iterator[Difference]:
+    for day, detail in calendar.torn():
+        yield Difference(day, "calendar", detail)
 
 
 def _strays(tx: Connection) -> Iterator[Difference]:

@@ -225,7 +225,8 @@ def test_whatever_is_changed_is_found(
 
 def test_a_journal_of_a_closed_day_may_stand_on_the_next(platform: Platform) -> None:
     platform.order_topup(CARD)
-    platform.change("UPDATE business_day SET closed_at = '2026-11-23 08:00:00' WHERE day = '2026-11-23'")
+    closed = f"{platform.clock.now():%Y-%m-%d %H:%M:%S}"
+    platform.change("UPDATE business_day SET closed_at = :at WHERE day = '2026-11-23'", at=closed)
     platform.order_topup(CARD)
 
     days = [str(row.business_day) for row in platform.rows("SELECT business_day FROM journal ORDER BY id")]
