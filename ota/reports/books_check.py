@@ -1,7 +1,7 @@
-"""Recomputes the books from the first posting and holds them against orders, payments, attempts, refunds and evidence.
+"""Recomputes the books from the first posting and holds them against everything else that tells of money.
 
-Each payment is looked at for itself; then what belongs to no payment is searched for, the calendar is walked, and every
-account's balance is compared with what the facts say it must be.
+Each payment is looked at for itself; the calendar is walked; every account's balance is compared with what the facts say
+it must be, and with the list of what waits; and what the tables tell twice must be told alike (`ota.reports.told_twice`).
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
-from sqlalchemy import Connection, and_, exists, func, not_, select
+from sqlalchemy import Connection, func, select
 
-from ota.ledger.models import account, journal, posting
-from ota.reports import facts, journals_due, places, rules
+from ota.ledger.models import posting
+from ota.reports import facts, journals_due, people, places, rules, steps, strays, suspense, trails
 from ota.reports.days import Days
 from ota.reports.facts import Facts
-from ota.topup.models import payment, topup_order
-from ota.topup.states import TopupState
 
 Progress = Callable[[int], object]
 """Is told how many more payments were looked at."""
@@ -56,7 +55,7 @@ def check_books(tx: Connection, progress: Progress = lambda _payments: None) -> 
     for each in facts.read(tx):
         _look_at(each, report, due, calendar)
         progress(1)
-    report.differences += [*_calendar(calendar), *_strays(tx), *_balances(tx, due)]
+    report.differences += [*_calendar(calendar), *_told_twice(tx), *_balances(tx, due)]
     _sum_up(report, due)
     return report
 
@@ -88,29 +87,23 @@ def _calendar(calendar: Days) -> Iterator[Difference]:
         yield Difference(day, "calendar", detail)
 
 
-def _strays(tx: Connection) -> Iterator[Difference]:
-    """Journals about no payment, paid orders without one, accounts whose name is not what they are."""
-    no_payment = not_(exists().where(payment.c.id == journal.c.subject_id))
-    for row in tx.execute(
-        select(journal.c.kind, journal.c.reference, journal.c.subject_id).where(no_payment)
-    ):
-        yield Difference(row.subject_id, "journal_stray", f"{row.kind} {row.reference} is about no payment")
-    theirs = and_(payment.c.order_id == topup_order.c.id, payment.c.surplus.is_(None))
-    unpaid = (TopupState.CREATED, TopupState.CLOSED)
-    moneyless = select(topup_order.c.id, topup_order.c.state).where(
-        topup_order.c.state.not_in(unpaid), not_(exists().where(theirs))
-    )
-    for order in tx.execute(moneyless):
-        yield Difference(order.id, "state", f"{order.state} without a payment")
-    for known in tx.execute(select(account)):
-        if known.id != f"{known.kind}:{known.owner}":
-            yield Difference(known.id, "account", f"it says it is {known.kind} of {known.owner}")
+def _told_twice(tx: Connection) -> Iterator[Difference]:
+    for rule in chain(strays.rules(), steps.rules(), people.rules(), trails.rules()):
+        for subject, what, detail in rule(tx):
+            yield Difference(subject, what, detail)
 
 
 def _balances(tx: Connection, due: Counter[str]) -> Iterator[Difference]:
-    """Accounts whose postings do not add up to what the facts say."""
+    """Accounts whose postings do not add up to what the facts say, or whose money waits and is not in the list of it."""
     sums = select(posting.c.account_id, func.sum(posting.c.amount_fen)).group_by(posting.c.account_id)
     found = {name: int(total) for name, total in tx.execute(sums)}
     for name in sorted({*due, *found}):
         if found.get(name, 0) != due[name]:
             yield Difference(name, "balance", f"booked {found.get(name, 0)}, the facts say {due[name]}")
+    listed: Counter[str] = Counter()
+    for item in suspense.all_items(tx):
+        listed[f"{item.account}:{item.city}"] += item.amount_fen
+    waits = {name for name in found if name.startswith(("suspense:", "refund_payable:"))}
+    for name in sorted(waits | set(listed)):
+        if -found.get(name, 0) != listed[name]:
+            yield Difference(name, "suspense", f"booked {-found.get(name, 0)}, listed {listed[name]}")
