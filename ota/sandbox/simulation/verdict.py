@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from ota.issuance.states import IssuanceState
 from ota.ledger.accounts import AccountKind
 from ota.ledger.models import business_day, journal
+from ota.reports.books_check import check_books
 from ota.sandbox.city_host import CityHost
 from ota.sandbox.simulation import books, city_host, issued, promises
 from ota.sandbox.simulation.books import Books, PaymentRow
 from ota.sandbox.simulation.event_desk import EventDesk
 from ota.sandbox.simulation.truth import Truth, Violated
+from ota.store.phases import Store
 from ota.topup.states import TopupState
 
 _WITH_PLATFORM: Final = frozenset(
@@ -97,6 +99,7 @@ def _complaint(
         _days_are_the_calendars(engine)
         issued.check(truth, engine)
         events.check(seen)
+        _platform_agrees(engine)
     except Violated as violated:
         return str(violated)
     return None
@@ -180,3 +183,12 @@ def _days_are_the_calendars(engine: sa.Engine) -> None:
     with engine.connect() as tx:
         if tx.execute(elsewhere.limit(1)).first() is not None:
             raise Violated("a business day is the calendar's", "a journal stands on another day")
+
+
+def _platform_agrees(engine: sa.Engine) -> None:
+    """What `ota ledger check` would say: a run without a fault must give it nothing to complain about."""
+    with Store(engine).snapshot() as tx:
+        differences = check_books(tx).differences
+    if differences:
+        first = differences[0]
+        raise Violated("the platform's own check agrees", f"{first.subject} {first.what}: {first.detail}")
