@@ -17,7 +17,7 @@ FEE = {"cities/guangzhou.toml": [("issuance_fen = 0", "issuance_fen = 2000")]}
 
 def items(platform: Platform) -> list[Item]:
     with platform.built.store.read() as tx:
-        return suspense.items(tx)
+        return suspense.all_items(tx)
 
 
 def test_everything_that_waits_is_listed_with_its_reason_and_owner(any_platform: Platform) -> None:
@@ -94,6 +94,32 @@ def test_a_fee_waits_for_its_card(make_platform: MakePlatform) -> None:
 
     assert before == [("card_not_issued_yet", 2000)]
     assert items(platform) == []
+
+
+def test_a_fee_whose_order_is_gone_waits_for_the_platform(make_platform: MakePlatform) -> None:
+    platform = make_platform(FEE)
+    platform.order_card(blank(), payment=platform.payment(2000))
+
+    platform.change("DELETE FROM issuance_order")
+
+    assert [(item.account, item.reason, item.owner) for item in items(platform)] == [
+        ("suspense", "order_missing", "platform")
+    ]
+    assert sum(item.amount_fen for item in items(platform)) == checked(platform).suspense_fen == 2000
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["DELETE FROM topup_order", "UPDATE topup_order SET state = 'closed'"],
+)
+def test_a_payment_without_a_paid_order_waits_for_the_platform(platform: Platform, change: str) -> None:
+    platform.order_topup(CARD, 777)
+
+    platform.change(change)
+
+    assert [(item.amount_fen, item.reason, item.owner) for item in items(platform)] == [
+        (777, "order_missing", "platform")
+    ]
 
 
 def test_totals_are_by_city_and_reason(platform: Platform) -> None:
