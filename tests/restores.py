@@ -50,7 +50,7 @@ def tell(platform: Platform, *, skip: int = 2) -> Report:
     """What `ota db restored` does; what is paid from then on was paid after the restore."""
     with platform.built.store.begin() as tx:
         report = restoration.restore(tx, "operator", skip, platform.clock.now())
-    platform.clock.advance(minutes=2)
+    platform.clock.advance(minutes=11)
     return report
 
 

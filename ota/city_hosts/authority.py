@@ -6,7 +6,7 @@ ASKED becomes GRANTED with the MAC2 in it, or VOIDING, once and for good; only a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ota.city_hosts import hosted
 from ota.city_hosts.jobs import TELL_CITY_HOST
@@ -97,14 +97,15 @@ class HostAuthority:
             raise TacWrong
         if asked.state is HostedState.CONFIRMED and asked.tac == tac:
             return
-        if asked.state not in (HostedState.GRANTED, HostedState.CONFIRMED):
+        if asked.state not in _MAY_HAVE_A_TAC:
             raise TacWrong
         try:
             self._host.confirm(self._load_id, self._card, tac)
         except CityHostRefused:
             raise TacWrong from None
         except (CityHostUnavailable, CityHostUnknown):
-            self._keep(tac)
+            if asked.state in _MAY_BE_PROVEN:
+                self._keep(tac)
             raise CityHostUnavailable from None
         self._news.confirmed(self._load_id, tac)
 
@@ -157,10 +158,16 @@ class HostAuthority:
             outbox.stage(tx, TELL_CITY_HOST, self._load_id, due_at=now)
 
 
+_MAY_BE_PROVEN: Final = frozenset({HostedState.GRANTED, HostedState.CONFIRMED})
+_MAY_HAVE_A_TAC: Final = _MAY_BE_PROVEN | {HostedState.VOIDING, HostedState.VOID}
+"""States in which MAC2 was passed on; a TAC for a load that is to be void contradicts what voided it."""
+
+
 def give_up(store: Store, load_id: str, event: HostedEvent, clock: Clock) -> HostedLoad:
     """End a load that is only asked: its MAC2 is not passed on, so the attempt is dead and the order's money free.
 
-    The void that WITHDRAWN stores is forwarded by a job. Changes nothing once the load is granted or ended.
+    The void that WITHDRAWN stores is forwarded by a job, also where this process was not heard and another one may have
+    been. Changes nothing once the load is granted or ended.
     """
     now = clock.now()
     with store.begin() as tx:
@@ -168,9 +175,10 @@ def give_up(store: Store, load_id: str, event: HostedEvent, clock: Clock) -> Hos
         asked = hosted.lock(tx, load_id)
         if asked.state is not HostedState.ASKED:
             return asked
-        asked = asked.step(tx, event, now)
-        withdrawal.withdraw(tx, attempt, f"city_host_{event}", now)
-        if event is HostedEvent.WITHDRAWN:
+        ending = HostedEvent.WITHDRAWN if asked.is_asked_again else event
+        asked = asked.step(tx, ending, now)
+        withdrawal.withdraw(tx, attempt, f"city_host_{ending}", now)
+        if ending is HostedEvent.WITHDRAWN:
             outbox.stage(tx, TELL_CITY_HOST, load_id, due_at=now)
     return asked
 

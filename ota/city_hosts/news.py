@@ -65,12 +65,17 @@ class HostNews:
         return True
 
     def confirmed(self, load_id: str, tac: Mac4 | None) -> None:
-        """Write down that the host has confirmed a load; changes nothing when that was known."""
+        """Write down that the host has confirmed a load; changes nothing when that was known.
+
+        For one that it was told, or is to be told, to void that is a contradiction: a person decides.
+        """
         with self._store.begin() as tx:
             asked = hosted.lock(tx, load_id)
             if asked.allows(HostedEvent.CONFIRM_TAKEN):
                 proof = tac.value.hex() if tac is not None else None
                 asked.step(tx, HostedEvent.CONFIRM_TAKEN, self._clock.now(), tac=proof)
+            elif tac is not None and asked.allows(HostedEvent.CONTRADICTED):
+                asked.step(tx, HostedEvent.CONTRADICTED, self._clock.now(), tac=tac.value.hex())
 
     def deliver(self, load_id: str, prove: Callable[[str, Mac4], object]) -> None:
         """The job: tell, and come again later until it is acknowledged. ``prove`` books a TAC that was verified late."""
@@ -106,7 +111,7 @@ class HostNews:
             if event is None or asked.state is not HostedState.GRANTED:
                 return asked
             told = evidence.about(tx, load_id)
-            if event is HostedEvent.PROVEN and evidence.CONFIRMED in told and evidence.MOVED_ON not in told:
+            if event is HostedEvent.PROVEN and evidence.CONFIRMED in told and not told & evidence.PROOFS:
                 return asked
             if stage:
                 outbox.stage(tx, TELL_CITY_HOST, load_id, due_at=self._clock.now())
@@ -156,8 +161,8 @@ class HostNews:
                 return
             data = {"city": asked.city, "ours": str(asked.state), "theirs": told}
             asked.step(tx, HostedEvent.CONTRADICTED, now)
-            evidence.note(tx, attempt.order_id, attempt.id, "city_host_contradicts", data, now)
-            cards.freeze(tx, withdrawal.card_of(tx, attempt, now), "city_host_contradicts", now)
+            evidence.note(tx, attempt.order_id, attempt.id, evidence.CONTRADICTED, data, now)
+            cards.freeze(tx, withdrawal.card_of(tx, attempt, now), evidence.CONTRADICTED, now)
         _log.critical("city host %s contradicts load %s: a person must look", asked.city, asked.load_id)
 
 

@@ -54,6 +54,7 @@ HOSTED = Machine[HostedState, HostedEvent](
         (_S.GRANTED, _E.CONFIRM_TAKEN): _S.CONFIRMED,  # the host itself verified the TAC
         (_S.VOIDING, _E.VOID_TAKEN): _S.VOID,
         (_S.VOIDING, _E.CONTRADICTED): _S.DISPUTED,
+        (_S.VOID, _E.CONTRADICTED): _S.DISPUTED,  # the city has a TAC for it
         (_S.CONFIRMING, _E.CONFIRM_TAKEN): _S.CONFIRMED,
         (_S.CONFIRMING, _E.CONTRADICTED): _S.DISPUTED,
         (_S.GRANTED, _E.TAKEN_BACK): _S.VOIDING,

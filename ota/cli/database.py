@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ota import wiring
+from ota.cli.grants import grant
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.cli.restored import restored
 from ota.store.migrations import current, newest, upgrade
@@ -46,4 +47,5 @@ def status(**installation: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
+db.add_command(grant)
 db.add_command(restored)

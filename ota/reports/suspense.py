@@ -23,6 +23,7 @@ _WAITING: Final = {
 """Orders whose money is in suspense: why, and who acts next."""
 
 _RESTORED: Final = ("held_after_restore", "service_desk")
+_REFUSED: Final = ("refund_refused", "service_desk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,25 @@ def _oldest_first(*found: Iterable[Item]) -> list[Item]:
 def _orders(tx: Connection) -> Iterator[Item]:
     theirs = and_(payment.c.order_id == topup_order.c.id, payment.c.surplus.is_(None))
     rows = tx.execute(
-        select(payment, topup_order.c.state.label("order_state"), topup_order.c.restore_id)
+        select(
+            payment,
+            topup_order.c.state.label("order_state"),
+            topup_order.c.restore_id,
+            topup_order.c.no_card_since,
+        )
         .join(topup_order, theirs)
         .where(topup_order.c.state.in_(list(_WAITING)))
     )
     for row in rows:
-        restored = row.order_state is TopupState.HELD and row.restore_id is not None
-        yield _item(row, "suspense", *(_RESTORED if restored else _WAITING[row.order_state]))
+        yield _item(row, "suspense", *_why_an_order_waits(row))
+
+
+def _why_an_order_waits(row: Row[Any]) -> tuple[str, str]:
+    if row.order_state is TopupState.HELD and row.restore_id is not None:
+        return _RESTORED
+    if row.order_state is TopupState.PAID and row.no_card_since is not None:
+        return _REFUSED  # it waits for no card: there is none
+    return _WAITING[row.order_state]
 
 
 def _refunds(tx: Connection) -> Iterator[Item]:
@@ -82,7 +95,7 @@ def _refunds(tx: Connection) -> Iterator[Item]:
                 row, "refund_payable", f"refund_{row.refund_state}", "service_desk" if stuck else "wallet"
             )
         elif row.surplus is not None or row.purpose is PaymentPurpose.FEE:
-            yield _item(row, "suspense", "refund_refused", "service_desk")
+            yield _item(row, "suspense", *_REFUSED)
 
 
 def _surplus(tx: Connection) -> Iterator[Item]:

@@ -191,7 +191,7 @@ CONDUCT: Final[Mapping[Action, Conduct]] = {
     Action.WRITE_OFF: Conduct(_city_of_order, _check_write_off, _write_off, _attempt_of_order),
     Action.CONFIRM_LOAD: Conduct(_city_of_order, _check_confirm, _confirm, _attempt_of_order),
     Action.REVERSE_CONFIRMATION: Conduct(
-        _city_of_order, _check_reverse, _reverse, needs_proof=evidence.rests_on_replayable_proof
+        _city_of_order, _check_reverse, _reverse, needs_proof=evidence.rests_on_weak_proof
     ),
     Action.REFUND_AGAIN: Conduct(_city_of_refund, _check_again, _again, _attempt_of_refund),
     Action.REFUND_BY_HAND: Conduct(_city_of_refund, _check_by_hand, _by_hand, _attempt_of_refund),

@@ -1,6 +1,7 @@
 """A phase: one short transaction, owned by a service method (ARCHITECTURE: decisions, 1)."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -68,6 +69,8 @@ def _unavailable_when_down() -> Iterator[None]:
         _log.warning("no database connection became free in time")
         raise Unavailable(code="database_unavailable") from error
     except (OperationalError, InterfaceError, InternalError) as error:
+        if _is_a_mistake(error):
+            raise
         # Its first line says it all, and without a database every request would leave a screenful.
         _log.error("the database cannot be used now: %s", _first_line(error))
         _log.debug("where it was noticed", exc_info=error)
@@ -76,6 +79,11 @@ def _unavailable_when_down() -> Iterator[None]:
         if not error.connection_invalidated:
             raise
         raise Unavailable(code="database_unavailable") from error
+
+
+def _is_a_mistake(error: DBAPIError) -> bool:
+    """Whether the statement is wrong, or the schema: SQLite calls a missing column operational, like a full disk."""
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -31,7 +31,7 @@ database_restore = append_only(
     )
 )
 
-CLOCKS: Final = timedelta(minutes=1)
+CLOCKS: Final = timedelta(minutes=10)
 """How far a caller's clock may be ahead of ours: what it says happened so soon after a restore may have been before."""
 
 _EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, select
 
 from ota.card.purse import Load, LoadAnswer
 from ota.core.values import CardNumber, CardTime, Fen, Mac4
 from ota.store import history
-from ota.topup.models import load_attempt
-from ota.topup.states import ATTEMPT, LIVE, OPEN, AttemptEvent, AttemptState
+from ota.topup import evidence
+from ota.topup.models import load_attempt, topup_order
+from ota.topup.states import ATTEMPT, LIVE, OPEN, AttemptEvent, AttemptState, TopupState
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,35 @@ def loaded_at(tx: Connection, card: CardNumber, counter: int) -> Attempt | None:
     return _attempt(row) if row is not None else None
 
 
+def denied_before(tx: Connection, card: CardNumber, counter: int) -> Attempt | None:
+    """A load that only an answer of perhaps long ago denied, though the card has used up its counter since, or None.
+
+    Not one whose counter another load has used up, nor one whose order has found its end.
+    """
+    other = load_attempt.alias()
+    taken = select(other.c.id).where(
+        other.c.card_no == card.digits,
+        other.c.online_atc == load_attempt.c.online_atc,
+        other.c.state == AttemptState.LOADED,
+    )
+    paid = select(topup_order.c.id).where(
+        topup_order.c.card_no == card.digits, topup_order.c.state == TopupState.PAID
+    )
+    query = _denied_of(card).where(
+        load_attempt.c.online_atc < counter, load_attempt.c.order_id.in_(paid), ~taken.exists()
+    )
+    row = tx.execute(query.order_by(load_attempt.c.id).limit(1)).one_or_none()
+    return _attempt(row) if row is not None else None
+
+
+def is_rivalled(tx: Connection, live: Attempt) -> bool:
+    """Whether another order's load, denied by an answer of perhaps long ago, may have used up this one's counter."""
+    rivals = _denied_of(live.card).where(
+        load_attempt.c.online_atc == live.counter, load_attempt.c.order_id != live.order_id
+    )
+    return tx.execute(rivals.limit(1)).one_or_none() is not None
+
+
 def loaded(tx: Connection, order_id: str) -> Attempt | None:
     """The attempt that brought an order's money onto its card, or None."""
     row = tx.execute(
@@ -134,6 +164,15 @@ def states_of(tx: Connection, order_id: str) -> frozenset[AttemptState]:
     """The states of all attempts of an order."""
     rows = tx.execute(select(load_attempt.c.state).where(load_attempt.c.order_id == order_id).distinct())
     return frozenset(AttemptState(state) for state in rows.scalars())
+
+
+def _denied_of(card: CardNumber) -> Select[tuple[object, ...]]:
+    """A card's dead attempts that nothing better speaks against."""
+    return select(load_attempt).where(
+        load_attempt.c.card_no == card.digits,
+        load_attempt.c.state == AttemptState.DEAD,
+        load_attempt.c.id.in_(evidence.attempts_with(evidence.REPLAYABLE)),
+    )
 
 
 def _attempt(row: Row[tuple[object, ...]]) -> Attempt:

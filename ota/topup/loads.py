@@ -24,10 +24,10 @@ from ota.topup.authorisation import authorise
 from ota.topup.challenges import Challenge
 from ota.topup.contact import Contact, Traces, new_challenge
 from ota.topup.decision import Sighting, decide
-from ota.topup.errors import CardFrozen, ChallengeSuperseded, NotLoadable
+from ota.topup.errors import CardFrozen, CardNotMade, ChallengeSuperseded, NotLoadable
 from ota.topup.orders import TopupOrder
 from ota.topup.outcome import Arrived, AskAgain, Authorised, Decision, Stopped
-from ota.topup.rules import RuleBook
+from ota.topup.rules import LoadRules, RuleBook
 from ota.topup.settlement import SETTLE, book_loaded
 from ota.topup.states import ATTEMPT, AttemptEvent, AttemptState, TopupEvent, TopupState
 from ota.topup.vault import LoadVault
@@ -50,8 +50,8 @@ class Loads:
         """Put a new question to the card of an order: it replaces every older one.
 
         ``asked_by`` names the terminal that has the card on its reader. A card that is ``being_issued`` is asked by its
-        issuance alone: nobody else loads what may yet be built anew. Raises NotLoadable, CardNotUsable,
-        CardOutsideProvince, NumberNotIssued.
+        issuance alone: nobody else loads what may yet be built anew. Raises NotLoadable, CardNotMade,
+        CardNotUsable, CardOutsideProvince, NumberNotIssued.
         """
         now = self._clock.now()
         with self._store.begin() as tx:
@@ -62,6 +62,7 @@ class Loads:
                 return Arrived(order)
             if order.state not in _LOADABLE:
                 raise NotLoadable(order.state)
+            _require_card(order)
             known.require_usable()
             if not being_issued:
                 numbers.require_issued(tx, order.card)
@@ -82,6 +83,7 @@ class Loads:
         with self._store.begin() as tx:
             order = orders.get(tx, order_id)
             known = cards.lock(tx, order.card, order.city, now)
+            _require_card(orders.lock(tx, order_id))
             nonce = challenges.answer_digest(answer)
             earlier = challenges.find(tx, nonce)
             if earlier is not None:
@@ -149,7 +151,7 @@ class Loads:
             raise
 
         with self._store.begin() as tx:
-            proven = self._prove(tx, attempt_id, "tac")
+            proven = self._prove(tx, attempt_id, evidence.TAC)
         if proven is None:
             raise CardFrozen
         return proven
@@ -210,13 +212,15 @@ class Loads:
             counter=counter,
             attempt=live.counter if live is not None else None,
             expected=known.last_atc,
-            foreign_loads=rules.city.load.foreign_loads or (live is not None and live.restore_id is not None),
+            foreign_loads=rules.city.load.foreign_loads or _is_contested(tx, live, rules),
             proven=proven,
         )
         verdict = decide(seen)
         hindsight.keep(tx, known, live, seen, verdict, now, is_replayable=rules.is_replayable)
         settle = SETTLE[verdict]
         stop = settle(tx, known, live, order, counter, now)
+        if rules.is_replayable:
+            stop = hindsight.hold_refuted(tx, known, counter, now) or stop
         if stop is not None:
             return stop
         return authorise(tx, orders.lock(tx, order.id), load, challenge.nonce, rules, bar, now)
@@ -230,13 +234,21 @@ class Loads:
         order = orders.lock(tx, attempt.order_id)
         attempt = attempts.get(tx, attempt_id)
         if attempt.state is AttemptState.LOADED:
+            hindsight.bear_out(tx, known, attempt, kind, now)
             return order
         if not ATTEMPT.allows(attempt.state, AttemptEvent.PROVEN):
             # A TAC for a MAC2 that a fresh MAC1 had proven dead: one of the two cannot be true.
-            evidence.note(tx, order.id, attempt.id, "tac_after_decision", {"state": attempt.state}, now)
-            integrity.freeze(tx, known, order.id, "tac_after_decision", now)
+            evidence.note(
+                tx, order.id, attempt.id, evidence.TAC_AFTER_DECISION, {"state": attempt.state}, now
+            )
+            integrity.freeze(tx, known, order.id, evidence.TAC_AFTER_DECISION, now)
             return None
         return book_loaded(tx, attempt, kind, now)
+
+
+def _require_card(order: TopupOrder) -> None:
+    if order.is_without_card:
+        raise CardNotMade
 
 
 def _own_challenge(tx: Connection, order_id: str, nonce: str) -> Challenge:
@@ -244,6 +256,13 @@ def _own_challenge(tx: Connection, order_id: str, nonce: str) -> Challenge:
     if challenge is None or challenge.order_id != order_id:
         raise ChallengeSuperseded
     return challenge
+
+
+def _is_contested(tx: Connection, live: Attempt | None, rules: LoadRules) -> bool:
+    """Whether another load of this platform may have used up the live one's counter: forgotten, or denied by mistake."""
+    if live is None:
+        return False
+    return live.restore_id is not None or (rules.is_replayable and attempts.is_rivalled(tx, live))
 
 
 def _repetition(tx: Connection, nonce: str, answer: LoadAnswer) -> Attempt | Arrived | None:

@@ -7,28 +7,23 @@ booked all the same: the money was captured. It is surplus, and goes back by its
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol, Self
+from datetime import datetime
 
 from sqlalchemy import Connection, Row, select
 
 from ota.core.errors import Conflict, InvalidValue, NextAction, OtaError, Refused
 from ota.core.ids import new_id
-from ota.core.principal import Principal
 from ota.core.values import CityCode, Fen
 from ota.ledger import books, journals
 from ota.ledger.books import Money
+from ota.store import restores
 from ota.store.inserts import insert_or_skip
 from ota.topup.models import payment
+from ota.topup.payment_fact import PaymentFact
 from ota.topup.states import PaymentPurpose, RefundReason
 
 _log = logging.getLogger(__name__)
-
-_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_AHEAD: Final = timedelta(days=1)
-"""No trade is older than the channels; a caller's clock may be wrong by a zone, not by more."""
 
 
 class PaymentDiffers(Refused):
@@ -80,36 +75,6 @@ class PaidAlready(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentFact:
-    """What a caller vouches for with its signature: who took how much, in which trade, and when."""
-
-    channel: str
-    trade_no: str
-    amount: Fen
-    currency: str
-    paid_at: datetime
-
-    @classmethod
-    def from_claims(cls, claims: Mapping[str, object]) -> Self:
-        """Read the claims of a payment's signature; raises InvalidValue naming the claim."""
-        return cls(
-            channel=_text(claims, "channel", 32),
-            trade_no=_text(claims, "trade_no", 64),
-            amount=Fen(_at_least_one(claims, "amount_fen")),
-            currency=_text(claims, "currency", 3),
-            paid_at=_moment(claims, "paid_at"),
-        )
-
-
-class SignedFacts(Protocol):
-    """Checks a signature that a caller made with its registered key."""
-
-    def read(self, caller: Principal, signed: str) -> Mapping[str, object]:
-        """The claims; raises Unauthenticated when the signature is not the caller's."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
 class Due:
     """What is to be paid: for which order, by whom, and in which city's books."""
 
@@ -153,8 +118,12 @@ def take(tx: Connection, due: Due, fact: PaymentFact, now: datetime) -> tuple[Pa
     another amount, PaymentUsed for a trade of another order, PaymentClaimed for one of another caller, InvalidValue for one
     that lies in the future; then nothing is written. The caller holds the order's lock.
     """
-    if fact.paid_at > now + _AHEAD:
-        raise InvalidValue("payment.paid_at", "a time that has come")
+    if (
+        fact.paid_at > now + restores.CLOCKS
+    ):  # a clock that is further ahead would hide a payment from before a restore
+        raise InvalidValue(
+            "payment.paid_at", "a time that has come; the caller's clock may be 10 minutes ahead"
+        )
     if fact.currency != "CNY":
         raise PaymentDiffers("currency")
     known = _of_trade(tx, fact)
@@ -275,30 +244,3 @@ def _refusal(why: RefundReason, payment_id: str) -> OtaError:
 def _returned(payment_id: str | None) -> dict[str, str]:
     """What tells a machine that the platform has the money and sends it back."""
     return {} if payment_id is None else {"payment_id": payment_id, "money": "on_its_way_back"}
-
-
-def _text(claims: Mapping[str, object], name: str, longest: int) -> str:
-    value = claims.get(name)
-    if not isinstance(value, str) or not 1 <= len(value) <= longest or not value.isprintable():
-        raise InvalidValue(f"payment.{name}", f"1 to {longest} printable characters")
-    return value
-
-
-def _at_least_one(claims: Mapping[str, object], name: str) -> int:
-    value = claims.get(name)
-    if type(value) is not int or value < 1:
-        raise InvalidValue(f"payment.{name}", "a whole number of fen, 1 or more")
-    return value
-
-
-def _moment(claims: Mapping[str, object], name: str) -> datetime:
-    value = claims.get(name)
-    try:
-        given = datetime.fromisoformat(value) if isinstance(value, str) else None
-        # The first and last hours of the calendar do not exist everywhere: they overflow on their way to UTC.
-        moment = None if given is None or given.tzinfo is None else given.astimezone(UTC)
-    except (ValueError, OverflowError):
-        moment = None
-    if moment is None or moment < _EARLIEST:
-        raise InvalidValue(f"payment.{name}", "a time with a zone, ISO 8601, in 2000 or later")
-    return moment

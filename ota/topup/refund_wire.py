@@ -15,7 +15,7 @@ import orjson
 from ota.core.errors import OtaError
 from ota.core.principal import CallerKind, Principal
 from ota.events.callback import Callbacks, Unheard
-from ota.topup.payments import SignedFacts
+from ota.topup.payment_fact import SignedFacts
 from ota.topup.refund_port import RefundAnswer, RefundOrder
 
 _log = logging.getLogger(__name__)

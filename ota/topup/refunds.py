@@ -12,11 +12,11 @@ from typing import Final
 from sqlalchemy import Connection, and_, select
 
 from ota.core.clock import Clock
-from ota.core.errors import Conflict, NextAction
 from ota.core.principal import Principal
 from ota.store import audit, restores
 from ota.store.phases import Store
 from ota.topup import attempts, evidence, orders, payments, refund_rows
+from ota.topup.errors import NotRefundable, RefundNeedsTwoPeople
 from ota.topup.models import payment as payment_table
 from ota.topup.models import refund as refund_table
 from ota.topup.models import topup_order
@@ -47,34 +47,10 @@ _SWEEP_LIMIT: Final = 200
 _EVENTS: Final = {
     RefundAnswer.DONE: RefundEvent.CONFIRMED,
     RefundAnswer.REFUSED: RefundEvent.REFUSED,
-    RefundAnswer.PENDING: RefundEvent.SILENT,
+    RefundAnswer.PENDING: RefundEvent.TAKEN,
     RefundAnswer.UNHEARD: RefundEvent.SILENT,
     RefundAnswer.SILENT: RefundEvent.SILENT,
 }
-
-
-class NotRefundable(Conflict):
-    """It is not proven that the card does not hold the money, or there is no money."""
-
-    code = "topup_not_refundable"
-
-    def __init__(self, state: TopupState) -> None:
-        in_doubt = state in (TopupState.LOADING, TopupState.UNCERTAIN)
-        super().__init__(
-            english=f"The top-up is {state}; its money cannot be given back now.",
-            chinese=f"充值订单当前状态为 {state}, 暂不能退款。",
-            next_action=NextAction.RESUME if in_doubt else None,
-            details={"state": str(state)},
-        )
-
-
-class RefundNeedsTwoPeople(Conflict):
-    """Only a counter that may be an old one speaks against the load: enough to go on with it, not to give money back."""
-
-    code = "refund_needs_two_people"
-    english = "Whether the card holds the money cannot be proven from afar; two people of the service desk must decide."
-    chinese = "无法远程证明该金额未写入卡片, 退款须由两名客服人员复核。"
-    next_action = NextAction.CONTACT_SERVICE
 
 
 class Refunds:
@@ -162,8 +138,8 @@ class Refunds:
             refund = refund_rows.lock(tx, refund_id)
             if refund.key != key or refund.state not in PENDING:
                 return
-            if event is RefundEvent.SILENT:
-                _wait(tx, refund, now)
+            if event in (RefundEvent.SILENT, RefundEvent.TAKEN):
+                _wait(tx, refund, event, now)
                 return
             if order is not None:
                 order.step(tx, _ending(tx, order, event), now, {"refund": refund.key})
@@ -208,7 +184,7 @@ def return_unloaded(
     """
     if order.state is not TopupState.PAID or may_be_on_a_card(tx, order):
         raise NotRefundable(order.state)
-    if reason is not RefundReason.FOUR_EYES and evidence.rests_on_replayable_proof(tx, order.id):
+    if reason is not RefundReason.FOUR_EYES and evidence.rests_on_weak_proof(tx, order.id):
         raise RefundNeedsTwoPeople
     started(tx, payments.of_order(tx, order.id), reason, now, actor)
     return order.step(tx, TopupEvent.REFUND_STARTED, now, {"reason": str(reason)})
@@ -227,10 +203,10 @@ def started(
 
 
 def card_not_made(tx: Connection, issuance_id: str, now: datetime) -> None:
-    """An issuance was abandoned: its fee goes back, and the first load that was paid with it."""
+    """An issuance was abandoned: its fee goes back, and the first load that was paid with it, which is never loaded now."""
     first_load = orders.of_issuance(tx, issuance_id)
     if first_load is not None:
-        order = orders.lock(tx, first_load.id)
+        order = orders.lock(tx, first_load.id).without_card(tx, now)
         if order.state is TopupState.PAID:
             return_unloaded(tx, order, RefundReason.CARD_NOT_MADE, now)
     fee = payments.find_of_order(tx, issuance_id)
@@ -250,8 +226,9 @@ def _in_question_if_old(tx: Connection, new: Refund, payment: Payment) -> Refund
 
 
 def may_be_on_a_card(tx: Connection, order: TopupOrder) -> bool:
-    """Whether a MAC2 of this order is out, or was ever left undecided or proven."""
-    return bool(attempts.states_of(tx, order.id) & (LIVE | {AttemptState.LOADED, AttemptState.GIVEN_UP}))
+    """Whether a MAC2 of this order is out, or was ever left undecided or proven, or disproven by mistake."""
+    maybe = attempts.states_of(tx, order.id) & (LIVE | {AttemptState.LOADED, AttemptState.GIVEN_UP})
+    return bool(maybe) or evidence.denial_is_in_doubt(tx, order.id)
 
 
 def _ending(tx: Connection, order: TopupOrder, event: RefundEvent) -> TopupEvent:
@@ -262,11 +239,8 @@ def _ending(tx: Connection, order: TopupOrder, event: RefundEvent) -> TopupEvent
     return TopupEvent.REFUND_FAILED
 
 
-def _wait(tx: Connection, refund: Refund, now: datetime) -> None:
-    if REFUND.allows(refund.state, RefundEvent.SILENT):
-        refund = refund.step(tx, RefundEvent.SILENT, now)
-    else:
-        refund = refund.asked(tx, now)
+def _wait(tx: Connection, refund: Refund, event: RefundEvent, now: datetime) -> None:
+    refund = refund.step(tx, event, now) if REFUND.allows(refund.state, event) else refund.asked(tx, now)
     refund.look_after(tx, now + refund.pause)
 
 
@@ -293,7 +267,7 @@ def _unused(tx: Connection, paid_before: datetime) -> list[str]:
             topup_order.c.state == TopupState.PAID,
             topup_order.c.updated_at < paid_before,
             refund_table.c.id.is_(None),
-            topup_order.c.id.not_in(evidence.of_replayable_proof()),
+            topup_order.c.id.not_in(evidence.of_weak_proof()),
         )
         .order_by(topup_order.c.updated_at, topup_order.c.id)
         .limit(_SWEEP_LIMIT)

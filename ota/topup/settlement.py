@@ -22,7 +22,13 @@ _SETTLED_BY_PEOPLE: Final = frozenset({TopupState.REFUNDING, TopupState.REFUNDED
 """Money of an order that left it by a decision: whatever its card says then, no contact with the card may fail by it."""
 
 
-def book_loaded(tx: Connection, attempt: Attempt, kind: str, now: datetime) -> TopupOrder | None:
+def book_loaded(
+    tx: Connection,
+    attempt: Attempt,
+    kind: str,
+    now: datetime,
+    event: AttemptEvent = AttemptEvent.PROVEN,
+) -> TopupOrder | None:
     """The attempt is in the purse: it, its order, the card's counter and the books move on together.
 
     Where two people had given the money up before, their decision stands and the books show what it cost. None where
@@ -33,7 +39,7 @@ def book_loaded(tx: Connection, attempt: Attempt, kind: str, now: datetime) -> T
         evidence.note(tx, attempt.order_id, attempt.id, "counter_taken", {"by": other.id, "proof": kind}, now)
         _contradict(tx, other, attempt.order_id, now)
         return None
-    attempt.step(tx, AttemptEvent.PROVEN, now)
+    attempt.step(tx, event, now)
     evidence.note(tx, attempt.order_id, attempt.id, kind, {"counter": attempt.counter, "loaded": True}, now)
     cards.saw_counter(tx, attempt.card, attempt.counter + 1, now)
     order = orders.lock(tx, attempt.order_id)

@@ -103,6 +103,8 @@ class AttemptEvent(StrEnum):
     DECIDED = "decided"
     GIVEN_UP = "given_up"
     CONFIRMATION_REVERSED = "confirmation_reversed"
+    SEEN_AFTER_ALL = "seen_after_all"
+    """Two people saw on the card what had counted as disproven; evidence had come up against that."""
 
 
 _A, _V = AttemptState, AttemptEvent
@@ -122,6 +124,7 @@ ATTEMPT = Machine[AttemptState, AttemptEvent](
         (_A.DECIDED, _V.DISPROVEN): _A.DEAD,
         (_A.DECIDED, _V.GIVEN_UP): _A.GIVEN_UP,
         (_A.LOADED, _V.CONFIRMATION_REVERSED): _A.DEAD,
+        (_A.DEAD, _V.SEEN_AFTER_ALL): _A.LOADED,
     },
 )
 
@@ -147,6 +150,8 @@ class RefundEvent(StrEnum):
 
     SENT = "sent"
     SILENT = "silent"
+    TAKEN = "taken"
+    """It has the refund and is working on it."""
     CONFIRMED = "confirmed"
     REFUSED = "refused"
     SENT_AGAIN = "sent_again"
@@ -161,13 +166,15 @@ REFUND = Machine[RefundState, RefundEvent](
     {
         (_R.REQUESTED, _F.SENT): _R.SENT,
         (_R.SENT, _F.SILENT): _R.UNKNOWN,
+        (_R.SENT, _F.TAKEN): _R.SENT,
+        (_R.UNKNOWN, _F.TAKEN): _R.SENT,
         (_R.SENT, _F.CONFIRMED): _R.DONE,
         (_R.SENT, _F.REFUSED): _R.FAILED,
         (_R.UNKNOWN, _F.CONFIRMED): _R.DONE,
         (_R.UNKNOWN, _F.REFUSED): _R.FAILED,
         (_R.UNKNOWN, _F.SENT_AGAIN): _R.SENT,  # the wallet was asked and has never heard of it
         (_R.FAILED, _F.STARTED_AGAIN): _R.REQUESTED,  # under a new key
-        # Two people paid it out by other means: cash at a counter, a bank transfer.
+        # Two people paid it out by other means: cash at a counter, a bank transfer. Not what is SENT: the wallet pays it.
         (_R.REQUESTED, _F.PAID_BY_HAND): _R.DONE,
         (_R.UNKNOWN, _F.PAID_BY_HAND): _R.DONE,
     },

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ota.core.errors import Conflict, NotInThisState
+from ota.core.errors import NotInThisState
 from ota.ledger import books, journals
 from ota.ledger.journals import JournalKind
 from ota.registry import cards
@@ -19,6 +19,7 @@ from ota.store import audit
 from ota.store.audit import Entry
 from ota.topup import attempts, evidence, orders, payments, refund_rows, refunds, restored
 from ota.topup.attempts import Attempt
+from ota.topup.errors import DecisionOutdated, OnTheCard
 from ota.topup.orders import TopupOrder
 from ota.topup.refund_rows import Refund
 from ota.topup.settlement import book_loaded
@@ -35,25 +36,6 @@ from ota.topup.states import (
 )
 
 _IN_QUESTION = frozenset({TopupState.UNCERTAIN, TopupState.HELD})
-
-
-class OnTheCard(Conflict):
-    """The order's money is proven to be on the card: it cannot go back, too."""
-
-    code = "money_on_the_card"
-    english = "The money of this order is proven to be on the card; it cannot be given back."
-    chinese = "该订单金额已确认写入卡片, 不能退款。"
-
-
-class DecisionOutdated(Conflict):
-    """The order was loaded again, or the card frozen for another reason, after the proposal: the people have not seen that."""
-
-    code = "decision_outdated"
-    english = (
-        "Since this was proposed the order was loaded again, or the card frozen for another reason; reject it, look at the "
-        "card, propose anew."
-    )
-    chinese = "提议之后该订单又发起过充值, 或卡片因其他原因被冻结; 请驳回, 重新查看卡片后再提议。"
 
 
 def lock(tx: Connection, order_id: str, now: datetime) -> TopupOrder:
@@ -124,8 +106,20 @@ def require_confirmable(tx: Connection, order: TopupOrder) -> None:
     """Raise NotInThisState unless two people may say that the order's money is on the card; raises OnTheCard."""
     if restored.is_held(order):
         require_not_on_the_card(tx, order.id)
-    else:
+    elif denied_by_mistake(tx, order) is None:
         require_in_question(tx, order)
+
+
+def denied_by_mistake(tx: Connection, order: TopupOrder) -> Attempt | None:
+    """The dead attempt of a held order for which evidence has come up after all, or None.
+
+    Not one that two people took back before: its booking stands reversed.
+    """
+    latest = attempts.latest(tx, order.id)
+    if order.state is not TopupState.HELD or latest is None or latest.state is not AttemptState.DEAD:
+        return None
+    is_mistake = evidence.denial_is_in_doubt(tx, order.id)
+    return latest if is_mistake and evidence.REVERSED not in evidence.about(tx, latest.id) else None
 
 
 def confirm_load(
@@ -139,6 +133,9 @@ def confirm_load(
     _require_same_attempt(tx, order, decision)
     if restored.is_held(order):
         loaded = restored.book_loaded(tx, order, decision, now)
+    elif (denied := denied_by_mistake(tx, order)) is not None:
+        evidence.note(tx, order.id, denied.id, evidence.CONFIRMED, decision, now)
+        loaded = book_loaded(tx, denied, "four_eyes", now, AttemptEvent.SEEN_AFTER_ALL)
     else:
         live = require_in_question(tx, order)
         evidence.note(tx, order.id, live.id, evidence.CONFIRMED, decision, now)
@@ -151,10 +148,14 @@ def confirm_load(
 
 
 def require_mistaken(tx: Connection, order: TopupOrder) -> Attempt:
-    """The attempt that two people confirmed, and that its card has disproved since; raises NotInThisState."""
+    """The attempt that two people confirmed, and that its card has disproved since; raises NotInThisState.
+
+    What the card itself has proven is not taken back, whatever it says later.
+    """
     confirmed = attempts.loaded(tx, order.id)
     told = evidence.about(tx, confirmed.id) if confirmed is not None else frozenset()
-    if confirmed is None or not {evidence.CONFIRMED, evidence.NOT_MOVED} <= told:
+    is_denied = {evidence.CONFIRMED, evidence.NOT_MOVED} <= told
+    if confirmed is None or not is_denied or told & evidence.PROOFS:
         raise NotInThisState("top-up", order.state, "confirmation_reversed")
     return confirmed
 

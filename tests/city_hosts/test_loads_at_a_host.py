@@ -11,7 +11,7 @@ import pytest
 from ota.city_hosts import hosted
 from ota.sandbox.city_host import Fault
 from tests.city_hosts.installation import Card, InProcess, Province
-from tests.elements import balance
+from tests.elements import balance, tunion
 from tests.phone import forging, make_report
 from tests.platform import problem
 
@@ -326,6 +326,44 @@ def test_a_host_that_says_the_opposite_freezes_the_card(any_province: Province, 
     assert any_province.topup_state(order_id) == "paid"
 
 
+def test_what_a_city_contradicts_goes_back_by_two_people_only(province: Province, card: Card) -> None:
+    order_id, phone = province.begin(card)
+    phone.step()
+    card.element.reset()
+    for load in province.host.loads.values():
+        load.state = "loaded"
+    contact = province.open(order_id, card.element)
+    contact.hand_in(contact.run())  # the counter says that it never arrived, and the city is told to void it
+
+    refused = province.post(f"/v1/topups/{order_id}/refund")
+    province.clock.advance(weeks=5)
+    province.built.runner.sweep()
+
+    assert (province.hosted()[0], province.topup_state(order_id)) == ("disputed", "paid")
+    assert problem(refused) == (409, "refund_needs_two_people")
+    assert province.rows("SELECT id FROM refund") == []
+
+
+def test_a_tac_for_a_load_that_its_card_has_disproved_is_a_contradiction(
+    province: Province, card: Card
+) -> None:
+    """Two cards with one number: the one that took the money, and the one that says it did not."""
+    order_id, phone = province.begin(card)
+    phone.step()
+    before = tunion(card.element).purse.state
+    credited = phone.run()
+    tunion(card.element).purse.state = before
+    province.host.plan("void", Fault.DOWN)
+    other_id, other = province.begin(card, 3000)
+    other.step()
+
+    phone.hand_in(credited)
+
+    assert province.hosted()[0] == "disputed"
+    assert (province.topup_state(order_id), province.topup_state(other_id)) == ("held", "paid")
+    assert province.rows("SELECT frozen_reason FROM card") == [("tac_after_decision",)]
+
+
 def test_a_host_that_denies_a_proven_load_freezes_the_card(province: Province, card: Card) -> None:
     order_id, phone = province.begin(card)
     phone.step()
@@ -441,7 +479,7 @@ def test_a_load_that_nobody_comes_back_for_is_withdrawn_after_a_while(province: 
         (lambda province: province.host.plan("query", Fault.LATE), "voiding"),
         (lambda province: province.host.plan("query", Fault.DOWN), "voiding"),
         (lambda province: _book(province, "loaded"), "voiding"),
-        (lambda province: _book(province, "refused"), "refused"),
+        (lambda province: _book(province, "refused"), "voiding"),  # the dead one may still be heard
     ],
 )
 def test_what_the_host_knows_after_a_death_decides(
@@ -493,6 +531,41 @@ def test_a_mac2_that_another_process_got_is_the_one_that_counts(province: Provin
     assert first.data == answers[0].data
     assert phone.finish()["state"] == "done"
     assert balance(card.element) == 5000
+
+
+def test_a_load_that_another_process_asked_for_meanwhile_is_voided_where_the_first_was_not_heard(
+    province: Province, card: Card
+) -> None:
+    """The same report reaches two processes; the second one has its answer and dies, the first one finds nobody."""
+    order_id, phone = province.begin(card)
+    report = phone.run()
+    other = province.another_process()
+    dying_at("authorise", other, after=True)
+
+    def second(verb: str) -> None:
+        if verb == "authorise":
+            province.wire.meanwhile = lambda _verb: None
+            with pytest.raises(Killed):
+                other.app.test_client().post(
+                    f"/v1/sessions/{phone.session_id}/results",
+                    json=report,
+                    headers={"Authorization": f"Bearer {phone.token}"},
+                )
+            province.host.plan("authorise", Fault.DOWN)
+
+    province.wire.meanwhile = second
+    refused = phone.hand_in(report)
+    other.built.store.close()
+
+    assert problem(refused) == (503, "city_host_unavailable")
+    assert (province.hosted(), province.at_the_host()) == (["voiding"], ["authorised"])
+    assert (province.attempts(), province.topup_state(order_id)) == (["dead"], "paid")
+
+    province.run_jobs()
+
+    assert (province.hosted(), province.at_the_host()) == (["void"], ["void"])
+    assert phone.hand_in(report).status_code == 200
+    assert (phone.finish()["state"], balance(card.element)) == ("done", 5000)
 
 
 def test_a_mac2_that_comes_after_the_load_was_given_up_is_not_passed_on(

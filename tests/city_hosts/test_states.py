@@ -18,6 +18,7 @@ LOADS = {
     "voiding": {"void_taken": "void", "contradicted": "disputed"},
     "confirming": {"confirm_taken": "confirmed", "contradicted": "disputed", "taken_back": "voiding"},
     "confirmed": {"taken_back": "voiding"},
+    "void": {"contradicted": "disputed"},
 }
 GRANTS = {
     "granted": {"tac_verified": "loaded", "voided": "void"},
@@ -37,7 +38,10 @@ def test_every_event_in_every_state_is_decided(
 
 
 def test_a_mac2_is_passed_on_or_void_and_never_both() -> None:
-    assert HostedState.GRANTED not in {
-        HOSTED.table.get((HostedState.VOIDING, event)) for event in HostedEvent
+    after_a_void = {
+        HOSTED.table.get((state, event))
+        for state in (HostedState.VOIDING, HostedState.VOID, HostedState.DISPUTED)
+        for event in HostedEvent
     }
-    assert not any(HOSTED.allows(HostedState.VOID, event) for event in HostedEvent)
+
+    assert after_a_void == {None, HostedState.VOID, HostedState.DISPUTED}

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from ota.reports import suspense
 from ota.reports.suspense import Item
 from ota.topup.refund_port import RefundAnswer
-from ota.web import metrics
 from tests.books import checked
 from tests.elements import blank
 from tests.platform import MakePlatform, Platform
@@ -133,24 +130,3 @@ def test_totals_are_by_city_and_reason(platform: Platform) -> None:
     summed = suspense.totals(items(platform), platform.clock.now())
 
     assert summed == {("5810", "waits_for_its_card"): (300, 60.0)}
-
-
-@pytest.mark.parametrize("name", ["ota_suspense_fen", "ota_suspense_oldest_seconds"])
-def test_what_no_longer_waits_is_shown_as_nothing(name: str) -> None:
-    labels = {"city": "0001", "reason": "a_reason"}
-    metrics.show_suspense({("0001", "a_reason"): (500, 60.0)})
-    before = metrics.registry.get_sample_value(name, labels)
-
-    metrics.show_suspense({})
-
-    assert before in (500, 60.0)
-    assert metrics.registry.get_sample_value(name, labels) == 0
-
-
-def test_a_sweep_publishes_what_waits(platform: Platform) -> None:
-    platform.order_topup(CARD, 777)
-
-    platform.built.runner.sweep()
-
-    labels = {"city": "5810", "reason": "waits_for_its_card"}
-    assert metrics.registry.get_sample_value("ota_suspense_fen", labels) == 777

@@ -124,3 +124,47 @@ def test_a_load_is_not_confirmed_at_a_counter_that_another_one_took(desk: Desk) 
 
     assert problem(answer) == (409, "not_in_this_state")
     assert desk.platform.topup_state(real) == "held"
+
+
+def held_by_a_late_tac(desk: Desk) -> str:
+    """A card disproved the load, and then a TAC for it turned up from another one of the same number."""
+    platform = desk.platform
+    desk.card_no = platform.issue(desk.element)
+    purse = tunion(desk.element).purse
+    order_id = str(platform.order_topup(desk.card_no)["order_id"])
+    talk = platform.open(order_id, desk.element)
+    talk.step()
+    before, credited = purse.state, talk.run()
+    after, purse.state = purse.state, before
+    other_id = str(platform.order_topup(desk.card_no, 700)["order_id"])
+    other = platform.open(other_id, desk.element)
+    answered = other.run()
+    platform.post(f"/v1/topups/{other_id}/refund")
+    other.hand_in(answered)
+    talk.hand_in(credited)
+    purse.state = after
+    assert (platform.topup_state(order_id), desk.attempts()) == ("held", ["dead"])
+    return order_id
+
+
+def test_two_people_may_have_seen_the_load_that_a_late_tac_speaks_for(any_desk: Desk) -> None:
+    order_id = held_by_a_late_tac(any_desk)
+
+    any_desk.decided(Action.CONFIRM_LOAD, order_id, proof="journal read at the counter")
+    any_desk.decided(Action.RELEASE_CARD, any_desk.card_no)
+    ending = any_desk.contact().finish()
+
+    assert (any_desk.platform.topup_state(order_id), any_desk.attempts()) == ("loaded", ["loaded", "loaded"])
+    assert (ending["state"], tunion(any_desk.element).purse.state.balance) == ("done", 8000)
+
+
+def test_what_two_people_took_back_once_is_not_confirmed_again(desk: Desk) -> None:
+    order_id = wrongly_confirmed(desk)
+    desk.contact().finish()
+    desk.decided(Action.REVERSE_CONFIRMATION, order_id)
+    desk.platform.change("UPDATE topup_order SET state = 'held' WHERE id = :o", o=order_id)
+
+    refused = desk.propose(Action.CONFIRM_LOAD, order_id, proof="journal read at the counter")
+    desk.platform.change("UPDATE topup_order SET state = 'paid' WHERE id = :o", o=order_id)
+
+    assert problem(refused) == (409, "not_in_this_state")

@@ -391,6 +391,28 @@ def test_a_refund_is_not_paid_by_hand_while_it_may_be_on_the_wire(desk: Desk) ->
     assert desk.refund_of(order_id)["state"] == "done"
 
 
+@pytest.mark.parametrize("said_before", [[], [RefundAnswer.SILENT]])
+def test_a_refund_that_the_wallet_is_working_on_is_not_paid_by_hand(
+    desk: Desk, said_before: list[RefundAnswer]
+) -> None:
+    order_id = str(desk.platform.order_topup(CARD)["order_id"])
+    desk.platform.post(f"/v1/topups/{order_id}/refund")
+    refund_id = desk.refund_of(order_id)["refund_id"]
+    for answer in said_before:
+        desk.send(refund_id, answer)
+    desk.wallet.queries = [RefundAnswer.PENDING]
+    desk.send(refund_id, RefundAnswer.PENDING)
+
+    refused = desk.propose(Action.REFUND_BY_HAND, refund_id, proof="cash")
+    desk.wallet.queries = [RefundAnswer.DONE]
+    desk.platform.clock.advance(minutes=2)
+    desk.send(refund_id)
+
+    assert problem(refused) == (409, "not_in_this_state")
+    assert desk.refund_of(order_id)["state"] == "done"
+    assert balances(desk.platform) == {}
+
+
 def test_a_surplus_payment_that_was_refused_is_paid_by_hand(desk: Desk) -> None:
     order_id = str(desk.platform.order_topup(CARD)["order_id"])
     body = {"payment": desk.platform.payment(5000)}

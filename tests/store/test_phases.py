@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from ota.core.errors import Unavailable
 from ota.store import history, outbox
@@ -181,6 +181,11 @@ def test_a_database_that_is_away_is_unavailable(tmp_path: Path, caplog: pytest.L
     assert refused.value.may_retry
     assert caplog.text.splitlines()[0].endswith("cannot be used now: unable to open database file")
     assert len(caplog.text.splitlines()) == 1
+
+
+def test_a_statement_that_fits_no_table_is_a_mistake_and_no_outage(store: Store) -> None:
+    with pytest.raises(DBAPIError), store.read() as tx:
+        tx.execute(sa.text("SELECT nothing FROM idempotency"))
 
 
 def test_a_server_that_is_away_is_unavailable() -> None:

@@ -251,7 +251,7 @@ def tampered(platform: Platform) -> str:
             id="before any channel",
         ),
         pytest.param(
-            lambda p: p.payment(5000, paid_at=(p.clock.now() + timedelta(hours=25)).isoformat()),
+            lambda p: p.payment(5000, paid_at=(p.clock.now() + timedelta(minutes=11)).isoformat()),
             422,
             "invalid_value",
             id="the day after tomorrow",

@@ -62,11 +62,13 @@ ATTEMPTS = {
     "uncertain": {"proven": "loaded", "disproven": "dead", "decided": "decided"},
     "decided": {"proven": "loaded", "disproven": "dead", "given_up": "given_up"},
     "loaded": {"confirmation_reversed": "dead"},
+    "dead": {"seen_after_all": "loaded"},
 }
 REFUNDS = {
     "requested": {"sent": "sent", "paid_by_hand": "done"},
-    "sent": {"silent": "unknown", "confirmed": "done", "refused": "failed"},
+    "sent": {"silent": "unknown", "taken": "sent", "confirmed": "done", "refused": "failed"},
     "unknown": {
+        "taken": "sent",
         "confirmed": "done",
         "refused": "failed",
         "sent_again": "sent",
