@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from ota.reports import suspense
 from ota.reports.suspense import Item
 from ota.topup.refund_port import RefundAnswer
