@@ -19,6 +19,8 @@ from ota.web import authentication, health, jwks, metrics
 from ota.web.admission import Gate, Room, admit
 from ota.web.bodies import Bodies, take_in
 from ota.web.description import describe
+from ota.web.figures import DOOR as FIGURES
+from ota.web.figures import Lookout
 from ota.web.health import Readiness
 from ota.web.json_body import MAX_BODY, OrjsonProvider
 from ota.web.logs import configure_logging
@@ -66,8 +68,9 @@ def found_by_routes(built: wiring.Wiring) -> dict[str, Any]:
         "ota.tokens": built.tokens,
         "ota.token_desk": built.token_desk,
         "ota.idempotency": built.idempotency,
-        "ota.readiness": Readiness(built.checks),
+        "ota.readiness": Readiness(built.checks, built.asides),
         DOOR: built.city_door,
+        FIGURES: Lookout(built.figures),
         SCRAPING: wiring.open_scraping(built.settings),
     }
 

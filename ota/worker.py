@@ -47,7 +47,8 @@ def work(built: wiring.Wiring, *, burst: bool = False) -> None:
     with Redis.from_url(built.settings.redis.url) as connection:
         relay = Relay(built, connection)
         if burst:
-            relay.hand_over()
+            while relay.hand_over():  # a row that may have ended a process comes alone, and others after it
+                _listener(relay.queue, threading.Event()).work(burst=True)
             _listener(relay.queue, threading.Event()).work(burst=True)
             return
         thread = threading.Thread(target=relay.run_until, args=(stop,), name="relay", daemon=True)

@@ -107,7 +107,6 @@ def _read_limits(table: Table) -> Limits:
         min_load=_fen(table, "min_load_fen", low=1),
         max_load=_fen(table, "max_load_fen", low=1),
         balance_ceiling=_fen(table, "balance_ceiling_fen", low=1),
-        daily_load=_fen(table, "daily_load_fen", low=1) if table.has("daily_load_fen") else None,
     )
 
 
@@ -208,8 +207,6 @@ def _check_limits(file: Table, city: City) -> Iterator[ConfigurationError]:
     limits = city.limits
     if not limits.min_load <= limits.max_load <= limits.balance_ceiling:
         yield file.error("limits.max_load_fen", "at least min_load_fen and at most balance_ceiling_fen")
-    if limits.daily_load is not None and limits.daily_load < limits.max_load:
-        yield file.error("limits.daily_load_fen", "at least max_load_fen")
 
 
 def _check_keys(file: Table, city: City) -> Iterator[ConfigurationError]:

@@ -73,7 +73,6 @@ class Limits:
     min_load: Fen
     max_load: Fen
     balance_ceiling: Fen
-    daily_load: Fen | None = None
 
     def check_load(self, amount: Fen, balance: Fen | None = None) -> None:
         """Refuse a load outside the limits, or one that would overfill a purse with a known balance."""

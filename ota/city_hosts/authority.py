@@ -166,7 +166,8 @@ _MAY_HAVE_A_TAC: Final = _MAY_BE_PROVEN | {HostedState.VOIDING, HostedState.VOID
 def give_up(store: Store, load_id: str, event: HostedEvent, clock: Clock) -> HostedLoad:
     """End a load that is only asked: its MAC2 is not passed on, so the attempt is dead and the order's money free.
 
-    The void that WITHDRAWN stores is forwarded by a job. Changes nothing once the load is granted or ended.
+    The void that WITHDRAWN stores is forwarded by a job, also where this process was not heard and another one may have
+    been. Changes nothing once the load is granted or ended.
     """
     now = clock.now()
     with store.begin() as tx:
@@ -174,9 +175,10 @@ def give_up(store: Store, load_id: str, event: HostedEvent, clock: Clock) -> Hos
         asked = hosted.lock(tx, load_id)
         if asked.state is not HostedState.ASKED:
             return asked
-        asked = asked.step(tx, event, now)
-        withdrawal.withdraw(tx, attempt, f"city_host_{event}", now)
-        if event is HostedEvent.WITHDRAWN:
+        ending = HostedEvent.WITHDRAWN if asked.is_asked_again else event
+        asked = asked.step(tx, ending, now)
+        withdrawal.withdraw(tx, attempt, f"city_host_{ending}", now)
+        if ending is HostedEvent.WITHDRAWN:
             outbox.stage(tx, TELL_CITY_HOST, load_id, due_at=now)
     return asked
 

@@ -12,6 +12,7 @@ from ota.city_hosts.models import city_grant
 from ota.city_hosts.states import GRANT, GrantEvent, GrantState
 from ota.core.values import CardNumber
 from ota.store import history
+from ota.store.inserts import insert_or_skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,10 @@ def card_has_open(tx: Connection, card: CardNumber) -> bool:
     return tx.execute(query).first() is not None
 
 
-def insert(tx: Connection, grant: Grant, now: datetime) -> None:
-    """Write a new one; the caller holds the card's lock."""
-    tx.execute(
-        city_grant.insert().values(
+def insert(tx: Connection, grant: Grant, now: datetime) -> bool:
+    """Write a new one; the caller holds the card's lock. False when the city gave the name to another card meanwhile."""
+    inserted = tx.execute(
+        insert_or_skip(tx, city_grant).values(
             city=grant.city,
             load_id=grant.load_id,
             card_no=grant.card.digits,
@@ -73,7 +74,10 @@ def insert(tx: Connection, grant: Grant, now: datetime) -> None:
             updated_at=now,
         )
     )
+    if inserted.rowcount == 0:
+        return False
     _record(tx, grant, None, "authorised" if grant.asked else "voided_unheard", grant.state, now)
+    return True
 
 
 def _record(

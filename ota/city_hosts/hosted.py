@@ -46,13 +46,18 @@ class HostedLoad:
         )
         return replace(self, state=after)
 
+    @property
+    def is_asked_again(self) -> bool:
+        """Whether several processes may be asking: what one of them heard is not all that the host was asked."""
+        return self.state is HostedState.ASKED and self.tries > 0
+
     def allows(self, event: HostedEvent) -> bool:
         """Whether the event may happen now."""
         return HOSTED.allows(self.state, event)
 
 
 def ask(tx: Connection, load_id: str, city: str, card: CardNumber, now: datetime) -> bool:
-    """Write down that the host will be asked; False when that was written before."""
+    """Write down that the host will be asked; False when that was written before, and now that it is asked again."""
     inserted = tx.execute(
         insert_or_skip(tx, hosted_load).values(
             load_id=load_id,
@@ -65,6 +70,8 @@ def ask(tx: Connection, load_id: str, city: str, card: CardNumber, now: datetime
         )
     )
     if inserted.rowcount != 1:
+        is_open = (hosted_load.c.load_id == load_id, hosted_load.c.state == HostedState.ASKED)
+        tx.execute(hosted_load.update().where(*is_open).values(tries=hosted_load.c.tries + 1))
         return False
     after = HostedState.ASKED
     history.record(tx, kind=KIND, subject_id=load_id, before=None, event="asked", after=after, at=now)

@@ -17,7 +17,7 @@ hosted_load = Table(
     Column("state", choice(HostedState), nullable=False),
     Column("mac2", String(8), nullable=True),
     Column("tac", String(8), nullable=True),  # not verified while the load is only granted
-    Column("tries", Integer, nullable=False),  # to tell the host how it ended
+    Column("tries", Integer, nullable=False),  # to ask the host again, then to tell it how it ended
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     # Few of very many: what a new load of the card and the sweep ask for.

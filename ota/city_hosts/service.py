@@ -173,7 +173,11 @@ class CityLoads:
             raise InvalidValue("host_time", f"within {OFF.seconds // 60} minutes of now, in local time")
         if attempts.live(tx, wanted.card) is not None or grants.card_has_open(tx, wanted.card):
             raise CardHasOpenLoad
-        grants.insert(tx, Grant(city, wanted.load_id, wanted.card, GrantState.GRANTED, wanted.asked), now)
+        new = Grant(city, wanted.load_id, wanted.card, GrantState.GRANTED, wanted.asked)
+        if not grants.insert(
+            tx, new, now
+        ):  # asked for another card at the same time, whose lock is not held here
+            raise LoadIdReused
 
     def _end(self, city: str, about: LoadName, event: GrantEvent, next_atc: int | None = None) -> None:
         now = self._clock.now()

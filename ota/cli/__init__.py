@@ -10,6 +10,7 @@ from ota.cli.check_config import check_config
 from ota.cli.city_hosts import city_hosts
 from ota.cli.database import db
 from ota.cli.elements import elements
+from ota.cli.jobs import jobs
 from ota.cli.keys import keys
 from ota.cli.ledger import ledger
 from ota.cli.numbers import numbers
@@ -42,6 +43,7 @@ for command in (
     numbers,
     ledger,
     audit,
+    jobs,
     webhooks,
     elements,
     openapi,

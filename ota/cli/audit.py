@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from ota.cli.installation import installation_options, load_settings, told_plain
 from ota.core.clock import SystemClock
 from ota.store import audit_check
 from ota.store.anchors import Anchors, read_anchors
-from ota.store.audit_check import Finding
+from ota.store.audit_check import Verdict, Witness
 from ota.store.phases import Store
 
 
@@ -32,23 +33,37 @@ def audit() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File of anchors, such as a copy kept elsewhere. [default: audit.anchor_file]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one object: entries, anchors, findings.")
+@click.option(
+    "--restore",
+    "known",
+    multiple=True,
+    metavar="ID",
+    help="A restore that you know of (`ota db restored` told its id); may be given more than once.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one object: entries, anchors, restores, findings."
+)
 @installation_options
 @told_plainly
-def verify(anchors: Path | None, *, as_json: bool, **installation: Any) -> None:
-    """Compute every digest anew and compare; exit code 1 and a list when an entry was changed, moved or removed."""
+def verify(anchors: Path | None, known: Sequence[str], *, as_json: bool, **installation: Any) -> None:
+    """Compute every digest anew and compare; exit code 1 and a list when an entry was changed, moved or removed.
+
+    What a restored backup did not hold is missing too, and rightly. But whoever may write to the database may also
+    write that there was a restore: each one by which anchors no longer count is a finding until its id is given with
+    --restore. Keep the ids where you keep the copy of the anchors, not in the database.
+    """
     settings = load_settings(**installation)
     said = list(read_anchors(anchors or settings.anchor_file))
+    witness = Witness(SystemClock().now(), said, known)
     with closing(open_migrated(settings)) as store:
-        entries, findings = _verified(store, said, quiet=as_json)
+        entries, verdict = _verified(store, witness, quiet=as_json)
     if as_json:
-        listed = [asdict(finding) for finding in findings]
-        click.echo(json.dumps({"entries": entries, "anchors": len(said), "findings": listed}))
+        told = asdict(verdict) | {"entries": entries, "anchors": len(said)}
+        click.echo(json.dumps(told, default=str))
     else:
-        for found in findings:
-            click.echo(f"{found.stream} {found.position}  {found.what}: {found.detail}")
-        click.echo(f"entries: {entries}, anchors: {len(said)}, findings: {len(findings)}")
-    if findings:
+        _show(verdict)
+        click.echo(f"entries: {entries}, anchors: {len(said)}, findings: {len(verdict.findings)}")
+    if verdict.findings:
         raise click.exceptions.Exit(1)
 
 
@@ -63,8 +78,19 @@ def anchor(**installation: Any) -> None:
     click.echo(f"anchors written: {written}")
 
 
-def _verified(store: Store, said: list[Any], *, quiet: bool) -> tuple[int, list[Finding]]:
+def _show(verdict: Verdict) -> None:
+    for gone in verdict.restores:
+        who = "known" if gone.known else "NOT KNOWN"
+        moment = f"{gone.at:%Y-%m-%d %H:%M:%S} UTC"
+        click.echo(
+            f"restore {gone.restore_id} of {moment} by {gone.actor}, {who}: anchors set aside: {gone.anchors}"
+        )
+    for found in verdict.findings:
+        click.echo(f"{found.stream} {found.position}  {found.what}: {found.detail}")
+
+
+def _verified(store: Store, witness: Witness, *, quiet: bool) -> tuple[int, Verdict]:
     with store.snapshot() as tx, Progress(console=Console(stderr=True), disable=quiet, transient=True) as bar:
         entries = audit_check.count(tx)
         task = bar.add_task("entries", total=entries)
-        return entries, audit_check.verify(tx, said, lambda rows: bar.advance(task, rows))
+        return entries, audit_check.verify(tx, witness, lambda rows: bar.advance(task, rows))

@@ -9,6 +9,7 @@ import click
 
 from ota import wiring
 from ota.cli.found_database import open_found
+from ota.cli.grants import grant
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.cli.restored import restored
 from ota.store.migrations import current, newest, upgrade
@@ -48,4 +49,5 @@ def status(**installation: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
+db.add_command(grant)
 db.add_command(restored)

@@ -57,7 +57,7 @@ def show_suspense(*, older_than_h: float | None, as_json: bool, **installation: 
     """List captured money whose place is not final: its age, the reason, and who must act."""
     now = SystemClock().now()
     with closing(open_migrated(load_settings(**installation))) as store, store.read() as tx:
-        found = suspense.items(tx)
+        found = suspense.all_items(tx)
     if older_than_h is not None:
         found = [item for item in found if item.age(now) >= timedelta(hours=older_than_h)]
     if as_json:

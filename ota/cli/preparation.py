@@ -6,6 +6,8 @@ import logging
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy.exc import ProgrammingError
+
 from ota import wiring
 from ota.cities.check import check_config
 from ota.cities.loader import load_cities
@@ -15,9 +17,10 @@ from ota.core.values import CardNumber
 from ota.hsm_adapter.test_keys import provision_test_keys
 from ota.registry import numbers
 from ota.settings import Settings, SettingsError
+from ota.store import grants
 from ota.store.caller_file import read_callers
 from ota.store.callers import Callers, sealed
-from ota.store.migrations import upgrade
+from ota.store.migrations import current, newest, upgrade
 from ota.store.older import require_not_older
 from ota.store.phases import Store
 
@@ -45,8 +48,9 @@ def prepare(settings: Settings, now: datetime) -> None:
     _guard_files(settings)
     store = wiring.open_store(settings)
     try:
-        upgrade(store.engine)
-        require_not_older(store, settings.anchor_file)
+        _migrate(store)
+        _guard_rights(settings, store)
+        require_not_older(store, settings.anchor_file, now)
         callers = Callers(store)
         if settings.sandbox.credentials:
             _register_sandbox(settings, callers, now)
@@ -57,7 +61,7 @@ def prepare(settings: Settings, now: datetime) -> None:
         store.close()
 
 
-def require_prepared(settings: Settings) -> None:
+def require_prepared(settings: Settings, now: datetime) -> None:
     """Make sure that the installation is one that `prepare` would leave as it is, and change nothing.
 
     For a process beside the servers, which migrate. Raises SettingsError for whatever `prepare` refuses, and for a
@@ -66,10 +70,40 @@ def require_prepared(settings: Settings) -> None:
     _guard_files(settings)
     store = open_migrated(settings)
     try:
-        require_not_older(store, settings.anchor_file)
+        _guard_rights(settings, store)
+        require_not_older(store, settings.anchor_file, now)
         _guard_database(settings, store)
     finally:
         store.close()
+
+
+def _migrate(store: Store) -> None:
+    """Bring the database up to date; a role that serves without owning the tables finds them so."""
+    try:
+        if current(store.engine) != newest():
+            upgrade(store.engine)
+    except ProgrammingError as error:
+        raise SettingsError(
+            f"the database is not at version {newest()}, and the role of database.url may not change that "
+            f"({type(error.orig).__name__}): run `ota db upgrade` and `ota db grant ROLE` with the role that owns the tables"
+        ) from error
+
+
+def _guard_rights(settings: Settings, store: Store) -> None:
+    """Refuse a role that lacks rights before its first request does; tell production of one that has too many."""
+    tables = list(wiring.metadata().tables.values())
+    with store.read() as tx:
+        lacking, undoes = grants.missing(tx, tables), grants.may_undo(tx, tables)
+    if lacking:
+        raise SettingsError(
+            f"the role of database.url may not use {', '.join(lacking)}: run `ota db grant ROLE` with the role that owns "
+            "the tables, after each `ota db upgrade`"
+        )
+    if undoes and settings.environment == "production":
+        _log.warning(
+            "the role of database.url could change append-only tables (%s): let it serve without owning them, see `ota db grant`",
+            ", ".join(undoes),
+        )
 
 
 def _guard_files(settings: Settings) -> None:

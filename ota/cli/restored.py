@@ -65,6 +65,9 @@ def restored(by: str | None, skip_numbers: int, *, yes: bool, as_json: bool, **i
     else:
         _show(report)
         click.echo(f"Done / 已完成: {report.restore_id}")
+        click.echo(
+            f"Keep this id beside the copy of the anchors / 请与锚点副本一并保存: ota audit verify --restore {report.restore_id}"
+        )
 
 
 class _NotKept(Exception):

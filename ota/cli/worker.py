@@ -10,6 +10,7 @@ from ota import wiring
 from ota import worker as door
 from ota.cli.installation import installation_options, load_settings, told_plainly
 from ota.cli.preparation import require_prepared
+from ota.core.clock import SystemClock
 from ota.settings import SettingsError
 from ota.web.logs import configure_logging
 
@@ -28,5 +29,5 @@ def worker(*, burst: bool, **installation: Any) -> None:
     configure_logging(settings.log.level)
     if settings.jobs.runner != "redis":
         raise SettingsError('jobs.runner: expected "redis"; with "embedded" the server runs its jobs itself')
-    require_prepared(settings)
+    require_prepared(settings, SystemClock().now())
     door.work(wiring.build(settings), burst=burst)

@@ -56,7 +56,7 @@ class Building:
     def start(self, visit: Visit, work: Work, lead: Sequence[BatchCommand]) -> Step:
         """The first batch of a build: it begins with EXTERNAL AUTHENTICATE, or with what leads to it."""
         assert work.channel is not None  # noqa: S101  a build has its channel
-        let_in = self._records.let_in(visit.order.id, visit.door, work.channel)
+        let_in = self._records.let_in(visit.order.id, visit.door, predicted=work.predicted)
         return self.next_chunk(visit, work, lead).and_record(let_in)
 
     def next_chunk(self, visit: Visit, work: Work, lead: Sequence[BatchCommand] = ()) -> Step:
@@ -85,7 +85,8 @@ class Building:
         try:
             turn.unwrap(self._hsm)
         except ResponseMacWrong as problem:
-            lost = self._records.progressed(turn.visit.order.id, None, IssuanceEvent.CONTACT_LOST)
+            door = turn.visit.door if turn.got_in else None
+            lost = self._records.progressed(turn.visit.order.id, door, IssuanceEvent.CONTACT_LOST)
             return lose(problem, turn.visit.outcome).and_record(lost)
         if not turn.report.is_complete:
             return self._broken(turn)
@@ -95,23 +96,24 @@ class Building:
         opened = self._records.progressed(turn.visit.order.id, turn.visit.door, IssuanceEvent.CHANNEL_OPENED)
         return self.next_chunk(turn.visit, done).and_record(opened)
 
-    def finished(self, visit: Visit, work: Work, turn: Turn) -> bool:
-        """Whether the card that a later contact looked at is complete: every reading fits, and the MAC1 holds."""
+    def find_finished(self, visit: Visit, work: Work, turn: Turn) -> int | None:
+        """The counter of a card that a later contact found complete: every reading fits, and the MAC1 holds."""
         count = len(visit.script.readings())
         answers = turn.report.responses
         if len(answers) < count + PROOF_COMMANDS:
-            return False
+            return None
+        fresh = not visit.order.is_in_question
         try:
-            fresh = not visit.order.is_in_question
-            self._proof.check(visit.script, answers[:count], answers[count + 1], work.nonce, is_fresh=fresh)
+            return self._proof.check(
+                visit.script, answers[:count], answers[count + 1], work.nonce, is_fresh=fresh
+            )
         except AGAINST_THE_CARD:
-            return False
-        return True
+            return None
 
-    def activated(self, visit: Visit, *, opened: bool) -> Step:
+    def activated(self, visit: Visit, counter: int, *, opened: bool) -> Step:
         """End well: the card is active."""
         active = replace(visit, order=replace(visit.order, state=IssuanceState.ACTIVE))
-        record = self._records.activated(visit.order.id, visit.door if opened else None)
+        record = self._records.activated(visit.order.id, visit.door if opened else None, counter)
         return finish(active.outcome, ACTIVE).and_record(record)
 
     def _ask_for_proof(self, visit: Visit, work: Work) -> tuple[Sequence[BatchCommand], Work]:
@@ -129,16 +131,16 @@ class Building:
         answer = turn.report.responses[-1]
         try:
             if work.first_load is None:
-                self._proof.check(visit.script, readings, answer, work.nonce)
+                counter = self._proof.check(visit.script, readings, answer, work.nonce)
             else:
                 self._proof.check_readings(visit.script, readings)
-                self._first_loads.check_proof(work.first_load, answer)
+                counter = self._first_loads.check_proof(work.first_load, answer)
         except AGAINST_THE_CARD as problem:
             return self._clearing.start(visit, problem)
         if work.first_load is None or visit.order.first_load_id is None:
-            return self.activated(visit, opened=True)
+            return self.activated(visit, counter, opened=True)
         with self._store.begin() as tx:  # the card must be active before its first load is authorised
-            self._records.activated(visit.order.id, visit.door)(tx)
+            self._records.activated(visit.order.id, visit.door, counter)(tx)
         return self._first_loads.carry_on(visit.talk, visit.order.first_load_id, work.first_load, answer)
 
     def _broken(self, turn: Turn) -> Step:

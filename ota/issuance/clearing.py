@@ -11,7 +11,7 @@ from ota.card.globalplatform import commands as gp
 from ota.card.meanings import CommandKind
 from ota.card.problems import problem_for
 from ota.core.errors import CardProblem, NextAction, OtaError
-from ota.dialogue.plan import Progress, Step, fail, lose, send
+from ota.dialogue.plan import Progress, Record, Step, fail, lose, send
 from ota.hsm_adapter.errors import ResponseMacWrong
 from ota.hsm_adapter.ports import Hsm
 from ota.issuance.channels import Doors
@@ -70,21 +70,31 @@ class Clearing:
         assert work.channel is not None  # noqa: S101  just opened
         channel, sent, tickets = wrapped(self._hsm, work.channel, [*visit.script.clear(), LAST_WORD])
         following = replace(work, phase=Phase.CLEAR, channel=channel, lead=len(lead), tickets=tuple(tickets))
-        let_in = self._records.let_in(visit.order.id, visit.door, work.channel, clearing=True)
+        let_in = self._records.let_in(visit.order.id, visit.door, clearing=True)
         return send((*lead, *sent), following.to_json(), CLEARING).and_record(let_in)
 
+    def left_alone(self, visit: Visit, work: Work) -> Step:
+        """The chip bears another order's active card: its build has removed what this one left, and it stays."""
+        return self._ended(visit, work)
+
     def cleared(self, turn: Turn) -> Step:
-        """Answers to the deletions."""
+        """Answers to the deletions: the security domain was opened, or there would be none."""
         visit = turn.visit
         try:
             turn.unwrap(self._hsm)
         except (
             ResponseMacWrong
         ) as altered:  # somebody on the line says "deleted": the next contact clears again
-            return lose(altered, visit.outcome)
-        problem = problem_from_json(turn.work.problem) if turn.work.problem else CalledOff()
+            return lose(altered, visit.outcome).and_record(self._records.got_in(visit.door))
         if not turn.report.is_complete:
-            return fail(problem_for(CommandKind.DELETE, turn.stopped[1].sw), visit.outcome)
+            refused = fail(problem_for(CommandKind.DELETE, turn.stopped[1].sw), visit.outcome)
+            return refused.and_record(self._records.got_in(visit.door))
+        return self._ended(visit, turn.work, self._records.got_in(visit.door))
+
+    def _ended(self, visit: Visit, work: Work, *records: Record) -> Step:
+        problem = problem_from_json(work.problem) if work.problem else CalledOff()
         abandoned = replace(visit, order=replace(visit.order, state=IssuanceState.ABANDONED))
-        step = fail(problem, abandoned.outcome).and_record(self._records.cleared(visit.order.id))
-        return step.and_record(self._records.got_in(visit.door))
+        step = fail(problem, abandoned.outcome)
+        for record in records:
+            step = step.and_record(record)
+        return step.and_record(self._records.cleared(visit.order.id))  # the order is locked first

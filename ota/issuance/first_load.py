@@ -58,6 +58,10 @@ class Cashier(Protocol):
         """There will be no card: what was paid for it goes back."""
         ...
 
+    def knows_number(self, tx: Connection, card: CardNumber) -> bool:
+        """Whether a top-up was ever ordered for this number."""
+        ...
+
 
 class FirstLoads(Protocol):
     """Drives the load that follows an issuance without a further round trip."""
@@ -69,8 +73,8 @@ class FirstLoads(Protocol):
         """
         ...
 
-    def check_proof(self, context: Mapping[str, object], answer: Response) -> None:
-        """Raise unless the answer to INITIALIZE FOR LOAD carries a MAC1 of the new card."""
+    def check_proof(self, context: Mapping[str, object], answer: Response) -> int:
+        """The new card's online counter; raises unless the answer to INITIALIZE FOR LOAD carries a MAC1 of it."""
         ...
 
     def carry_on(self, talk: Talk, order_id: str, context: Mapping[str, object], answer: Response) -> Step:

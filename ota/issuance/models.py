@@ -19,6 +19,7 @@ from ota.store.types import Json, UtcDateTime, choice
 
 _OPEN = text("state NOT IN ('active', 'abandoned')")
 _NOT_ABANDONED = text("state <> 'abandoned'")
+_PINNED = text("chip IS NOT NULL")
 
 issuance_order = Table(
     "issuance_order",
@@ -30,6 +31,9 @@ issuance_order = Table(
     Column("product", String(64), nullable=False),
     Column("se_id", String(128), nullable=False),
     Column("chip", String(20), nullable=True),  # key diversification data of the element that is written to
+    Column(
+        "claimed_chip", String(20), nullable=True
+    ),  # predicted to be that element, and it has not answered yet
     Column("card_no", String(19), nullable=False),
     Column("state", choice(IssuanceState), nullable=False),
     Column("fee_fen", BigInteger, nullable=False),
@@ -49,6 +53,8 @@ issuance_order = Table(
         sqlite_where=_NOT_ABANDONED,
         postgresql_where=_NOT_ABANDONED,
     ),
+    # What a chip bears, whatever wallets call it.
+    Index("ix_issuance_order_chip", "chip", "product", sqlite_where=_PINNED, postgresql_where=_PINNED),
     # Two orders for the same card on the same element would personalise over each other. An element's name is its
     # wallet's word, so that no wallet can take another one's.
     Index(
@@ -72,6 +78,19 @@ issuance_step = append_only(
         Column("data", Json, nullable=False),
         Column("at", UtcDateTime, nullable=False),
     )
+)
+
+# A name is its wallet's word and a chip has many; this one counts for it under all of them.
+chip_opening = Table(
+    "chip_opening",
+    metadata,
+    Column("sd_aid", String(32), primary_key=True),
+    Column("chip", String(20), primary_key=True),
+    Column("failed", Integer, nullable=False),
+    Column("pending", Integer, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    CheckConstraint("failed >= 0", name="failed_not_negative"),
+    CheckConstraint("pending >= 0", name="pending_not_negative"),
 )
 
 channel_opening = Table(

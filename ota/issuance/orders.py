@@ -41,7 +41,9 @@ class IssuanceOrder:
     issued_on: date
     created_at: datetime
     chip: bytes | None = None
-    """The key diversification data of the element that is written to; None until something is."""
+    """The key diversification data of the element that is written to; None until it has answered."""
+    claimed_chip: bytes | None = None
+    """What a batch was predicted for that nobody has told of yet."""
     restore_id: str | None = None
     """The restore of the database that left open what the element holds by now."""
 
@@ -94,16 +96,6 @@ def insert(tx: Connection, order: IssuanceOrder) -> None:
             updated_at=order.created_at,
         )
     )
-
-
-def pin(tx: Connection, order: IssuanceOrder, chip: bytes) -> bool:
-    """Bind the order, and so its number, to one chip for good; False when it is bound to another.
-
-    The caller holds the row's lock.
-    """
-    if order.chip is None:
-        tx.execute(issuance_order.update().where(issuance_order.c.id == order.id).values(chip=chip.hex()))
-    return order.chip in {None, chip}
 
 
 def get(tx: Connection, order_id: str) -> IssuanceOrder:
@@ -193,6 +185,11 @@ def _order(row: Row[tuple[object, ...]]) -> IssuanceOrder:
         request_digest=row.request_digest,
         issued_on=date.fromisoformat(row.issued_on),
         created_at=row.created_at,
-        chip=bytes.fromhex(row.chip) if row.chip is not None else None,
+        chip=_chip(row.chip),
+        claimed_chip=_chip(row.claimed_chip),
         restore_id=row.restore_id,
     )
+
+
+def _chip(kept: str | None) -> bytes | None:
+    return bytes.fromhex(kept) if kept is not None else None

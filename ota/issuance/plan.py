@@ -16,10 +16,11 @@ from ota.hsm_adapter.ports import Hsm
 from ota.issuance.building import ACTIVE, Building
 from ota.issuance.channels import Doors
 from ota.issuance.clearing import Clearing
+from ota.issuance.errors import CardOnChip, IssuanceInQuestion
 from ota.issuance.orders import IssuanceOrder
 from ota.issuance.records import Records
 from ota.issuance.script import ANYTHING
-from ota.issuance.service import IssuanceInQuestion, Issuances, view
+from ota.issuance.service import Issuances, view
 from ota.issuance.states import IssuanceEvent, IssuanceState
 from ota.issuance.visit import Turn, Visit, authenticate, fresh_nonce, knock
 from ota.issuance.work import Phase, Work
@@ -94,8 +95,11 @@ class IssuancePlan:
         if predicted is None:
             return self._knock(visit)
         channel, apdu = predicted
+        expected = visit.meeting(channel)
+        if not self._issuances.may_predict(visit.order, expected.door):
+            return self._knock(visit)
         work = Work(Phase.BUILD, visit.door.request.host_challenge, fresh_nonce(), channel, predicted=True)
-        return self._building.start(visit, work, (*knock(visit.door), *authenticate(apdu)))
+        return self._building.start(expected, work, (*knock(visit.door), *authenticate(apdu)))
 
     def _knock(self, visit: Visit) -> Step:
         work = Work(Phase.KNOCK, visit.door.request.host_challenge, fresh_nonce(), lead=_KNOCK_COMMANDS)
@@ -113,14 +117,25 @@ class IssuancePlan:
         visit, work = turn.visit, turn.work
         if turn.is_called_off:
             return self._clearing.call_off(visit)
-        if work.phase is Phase.LOOK and self._building.finished(visit, work, turn):
-            return self._building.activated(visit, opened=False)
+        counter = self._building.find_finished(visit, work, turn) if work.phase is Phase.LOOK else None
+        if counter is not None:
+            return self._building.activated(visit, counter, opened=False)
         if (obstacle := _stands_against(turn)) is not None:
             return fail(obstacle, visit.outcome)
+        return self._open(visit, work, turn.report.responses[-1].data)
+
+    def _open(self, visit: Visit, work: Work, answer: bytes) -> Step:
+        """Go through the door with the card's answer to INITIALIZE UPDATE, unless its chip bears another order's card."""
         try:
-            channel, apdu = self._hsm.open_channel(visit.door.request, turn.report.responses[-1].data)
+            channel, apdu = self._hsm.open_channel(visit.door.request, answer)
         except (CardCryptogramWrong, ChannelMismatch) as problem:
             return fail(problem, visit.outcome)  # nothing was sent that the element could count
+        visit = visit.meeting(channel)
+        if self._issuances.meets_another_card(visit.order, visit.door):
+            is_clearing = work.phase is Phase.CLEAR_KNOCK
+            return (
+                self._clearing.left_alone(visit, work) if is_clearing else fail(CardOnChip(), visit.outcome)
+            )
         if work.phase is Phase.CLEAR_KNOCK:
             return self._clearing.clear(visit, replace(work, channel=channel), authenticate(apdu))
         build = Work(Phase.BUILD, work.host_challenge, fresh_nonce(), channel)
@@ -138,7 +153,8 @@ class IssuancePlan:
             return self._refused(turn)
         if turn.work.phase is Phase.CLEAR:
             return self._clearing.cleared(turn)
-        return self._clearing.call_off(turn.visit) if turn.is_called_off else self._building.built(turn)
+        step = self._clearing.call_off(turn.visit) if turn.is_called_off else self._building.built(turn)
+        return step.and_record(self._records.met(turn.visit.order.id)) if turn.work.predicted else step
 
     def _confirm(self, turn: Turn) -> None:
         """Hold a predicted channel against the card's real answer to INITIALIZE UPDATE."""
@@ -158,7 +174,9 @@ class IssuancePlan:
             refused_at
         ]
         step = fail(problem_for(kind, turn.stopped[1].sw), turn.visit.outcome)
-        return self._door_failed(turn, step) if kind is CommandKind.EXTERNAL_AUTHENTICATE else step
+        if kind is CommandKind.EXTERNAL_AUTHENTICATE:
+            return self._door_failed(turn, step)
+        return step.and_record(self._records.not_taken(turn.visit.order.id))
 
     def _knock_again(self, turn: Turn) -> Step:
         """The prediction missed: once more, this time with the card's own answer."""
@@ -166,17 +184,22 @@ class IssuancePlan:
         return self._door_failed(turn, self._knock(fresh))
 
     def _door_failed(self, turn: Turn, step: Step) -> Step:
-        return step.and_record(self._records.door_failed(turn.visit.door))
+        step = step.and_record(self._records.door_failed(turn.visit.door))
+        return step if turn.got_in else step.and_record(self._records.not_taken(turn.visit.order.id))
 
     def _lost(self, turn: Turn, problem: OtaError) -> Step:
         lost = self._records.progressed(turn.visit.order.id, None, IssuanceEvent.CONTACT_LOST)
-        step = lose(problem, turn.visit.outcome).and_record(lost)
-        return step.and_record(self._records.got_in(turn.visit.door)) if turn.got_in else step
+        step = lose(problem, turn.visit.outcome)
+        if turn.got_in:
+            step = step.and_record(self._records.got_in(turn.visit.door))
+        return step.and_record(lost)
 
     def _visit(self, talk: Talk, order: IssuanceOrder, work: Work | None = None) -> Visit:
         """The contact with the element: a first one, or one that goes on from where its work stands."""
         host_challenge, versions = (work.host_challenge, work.key_versions) if work else (None, None)
         door = self._doors.find(talk.opening.element, order, host_challenge)
+        if work is not None and work.channel is not None:
+            door = door.of(work.channel)
         script = self._issuances.script(order, talk.opening.caps.max_apdu, versions)
         door.require_level(script.minimum_level)
         return Visit(talk, order, door, script, self._issuances.applications(order))

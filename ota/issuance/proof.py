@@ -28,16 +28,18 @@ class CardProof:
         nonce: TerminalNumber,
         *,
         is_fresh: bool = True,
-    ) -> None:
-        """Raise ReadBackDiffers, a status word's CardProblem, MalformedAnswer or Mac1Wrong.
+    ) -> int:
+        """The card's online counter, as its MAC1 vouches for it.
 
-        A card that is not fresh may have been loaded since it was made.
+        A card that is not fresh may have been loaded since it was made. Raises ReadBackDiffers, a status word's CardProblem,
+        MalformedAnswer or Mac1Wrong.
         """
         check_read_back(script.readings(), readings, is_fresh=is_fresh)
         if not answer.sw.is_success:
             raise problem_for(CommandKind.INITIALIZE_FOR_LOAD, answer.sw)
         load = Load(PROOF_AMOUNT, nonce.to_bytes(), LoadAnswer.parse(answer.data))
         self._check_mac1(script.card, load)
+        return load.answer.online_atc
 
     @staticmethod
     def check_readings(script: Script, readings: Sequence[Response]) -> None:

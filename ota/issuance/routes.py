@@ -60,7 +60,7 @@ def check_eligibility(wanted: dict[str, str]) -> dict[str, Any]:
 def order_issuance(wanted: tuple[NewIssuance, Opening | None]) -> dict[str, Any]:
     """Order a blank card. An order that says what the element is gets its session and first batch at once."""
     new, opening = wanted
-    order = find(Issuances).order(caller(), idempotency_key(), new)
+    order = find(Issuances).order(caller(), idempotency_key(), new, opening)
     if opening is None:
         return _view(order)
     opened = find(Sessions).open(caller(), PLAN, order.id, opening)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
@@ -16,12 +17,14 @@ from ota.card.product import Product
 from ota.cities.loader import Cities
 from ota.cities.profile import City
 from ota.core.clock import Clock
-from ota.core.errors import Busy, Conflict, NextAction, NotFound, Refused
+from ota.core.errors import Busy, NotFound
 from ota.core.ids import new_id
 from ota.core.principal import Principal
 from ota.core.values import CARD_ZONE, CardNumber, Fen
-from ota.issuance import channels, orders
-from ota.issuance.channels import Door
+from ota.dialogue.element import Opening
+from ota.issuance import chips, openings, orders
+from ota.issuance.channels import Door, Doors
+from ota.issuance.errors import ElementTaken, FeeNotDue, FeeNotPaid, IssuanceInQuestion
 from ota.issuance.first_load import Cashier, SignedPayment
 from ota.issuance.orders import IssuanceOrder
 from ota.issuance.script import Script
@@ -30,49 +33,6 @@ from ota.registry import cards, numbers
 from ota.store import history
 from ota.store.idempotency import KeyReused
 from ota.store.phases import Store
-
-
-class ElementTaken(Conflict):
-    """The element has a card of this product, or another order is putting one there."""
-
-    code = "element_taken"
-    next_action = NextAction.RESUME
-    english = "This secure element already has such a card, or one is being issued to it."
-    chinese = "该安全芯片已有此类卡片, 或正在开卡。"
-
-
-class IssuanceInQuestion(Conflict):
-    """The database was restored since: the element may hold this card with money on it, or the number another card."""
-
-    code = "issuance_in_question"
-    next_action = NextAction.CONTACT_SERVICE
-    english = (
-        "The platform's database was restored since this order; a person will look what became of the card."
-    )
-    chinese = "平台数据库已从备份恢复, 该订单的卡片状态待人工核实。"
-
-
-class FeeNotPaid(Refused):
-    """The city asks a fee for a card, and no payment came with the order."""
-
-    code = "fee_not_paid"
-
-    def __init__(self, fee: Fen) -> None:
-        super().__init__(
-            english=f"The city's fee of {fee.amount} fen must be paid with the order.",
-            chinese=f"开卡需支付工本费 {fee.amount} 分。",
-            details={"fee_fen": fee.amount},
-        )
-
-
-class FeeNotDue(Refused):
-    """A payment came with the order of a card for which the city asks nothing."""
-
-    code = "fee_not_due"
-    english = (
-        "The city asks no fee for this card: the payment was not taken. Give it back and order without it."
-    )
-    chinese = "该城市开卡不收工本费, 未受理此笔支付, 请退款后重新下单。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +80,18 @@ class Issuances:
     """Issuance orders of wallets."""
 
     def __init__(
-        self, store: Store, cities: Cities, products: Mapping[str, Product], cashier: Cashier, clock: Clock
+        self,
+        store: Store,
+        cities: Cities,
+        products: Mapping[str, Product],
+        doors: Doors,
+        cashier: Cashier,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._cities = cities
         self._products = products
+        self._doors = doors
         self._cashier = cashier
         self._clock = clock
 
@@ -145,13 +112,18 @@ class Issuances:
                 conflicts.append("numbers_exhausted")
         return Eligibility(city, tuple(conflicts))
 
-    def order(self, caller: Principal, key: str, wanted: NewIssuance) -> IssuanceOrder:
+    def order(
+        self, caller: Principal, key: str, wanted: NewIssuance, opening: Opening | None = None
+    ) -> IssuanceOrder:
         """Make an order and hold a card number for it; the same key gives the same order again.
 
-        Raises CityUnknown, CityNotLive, ElementTaken, FeeNotPaid, FeeNotDue, NumbersExhausted, KeyReused and the errors of
-        payments.
+        ``opening``: of the session that follows at once; what would refuse it refuses the order, before it is paid. Raises
+        CityUnknown, CityNotLive, ElementTaken, FeeNotPaid, FeeNotDue, NumbersExhausted, KeyReused, and the errors of
+        payments and of doors.
         """
         city = self._cities.by_name(wanted.city).require_live()
+        if opening is not None:
+            self._require_door(caller, wanted.se_id, city, opening)
         paid = self._read_payments(caller, wanted, city)
         try:
             with self._store.begin() as tx:
@@ -191,16 +163,31 @@ class Issuances:
                 raise IssuanceInQuestion
             if orders.was_on_the_element(tx, order_id):
                 return _contact_lost(tx, order, self._clock).step(tx, IssuanceEvent.ROLL_BACK_STARTED, now)
-            numbers.release(tx, order.card, now)
+            self._give_back(tx, order.card, now)
             self._cashier.card_not_made(tx, order.id)
             return order.step(tx, IssuanceEvent.CANCELLED, now)
 
     def enter(self, order: IssuanceOrder, door: Door) -> IssuanceOrder:
         """Before the element is talked to: raises ChannelBlocked; an order that was there before is uncertain."""
         with self._store.begin() as tx:
-            channels.require_unblocked(tx, door)
+            openings.require_unblocked(tx, door)
             order = orders.lock(tx, order.id)
             return _contact_lost(tx, order, self._clock) if orders.was_on_the_element(tx, order.id) else order
+
+    def may_predict(self, order: IssuanceOrder, door: Door) -> bool:
+        """Whether a batch may leave for a chip that only the phone has named: on its way nothing can be taken back."""
+        chip = door.chip
+        assert chip is not None  # noqa: S101  it was predicted
+        with self._store.read() as tx:
+            is_open = openings.is_untouched(tx, door) and chips.fits(order, chip)
+            return is_open and not chips.has_another_card(tx, order, chip)
+
+    def meets_another_card(self, order: IssuanceOrder, door: Door) -> bool:
+        """Whether the chip that has answered bears another order's active card."""
+        chip = door.chip
+        assert chip is not None  # noqa: S101  it has answered
+        with self._store.read() as tx:
+            return chips.has_another_card(tx, order, chip)
 
     def script(
         self, order: IssuanceOrder, max_apdu: int, key_versions: Mapping[Algorithm, int] | None = None
@@ -215,6 +202,17 @@ class Issuances:
     def applications(self, order: IssuanceOrder) -> list[str]:
         """The names of the applications on the card."""
         return [application.name for application in self._products[order.product].applications]
+
+    def _give_back(self, tx: Connection, number: CardNumber, now: datetime) -> None:
+        """A number that money was ever ordered for is spent: it must never reach whoever has the number next."""
+        spend = numbers.retire if self._cashier.knows_number(tx, number) else numbers.release
+        spend(tx, number, now)
+
+    def _require_door(self, caller: Principal, se_id: str, city: City, opening: Opening) -> None:
+        door = self._doors.of_element(opening.element, caller.id, se_id)
+        door.require_level(self._products[city.product].minimum_level)
+        with self._store.begin() as tx:
+            openings.require_unblocked(tx, door)
 
     def _read_payments(self, caller: Principal, wanted: NewIssuance, city: City) -> _Paid:
         """Check the signatures while no phase is open: they are looked up in a phase of their own."""

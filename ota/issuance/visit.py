@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ota.card.apdu import Response
 from ota.card.batch import Batch, BatchCommand, Checked
 from ota.core.values import TerminalNumber
 from ota.dialogue.plan import Talk
+from ota.hsm_adapter.channel import Channel
 from ota.hsm_adapter.ports import Hsm
 from ota.issuance.channels import Door
 from ota.issuance.orders import IssuanceOrder
@@ -27,6 +28,10 @@ class Visit:
     door: Door
     script: Script
     applications: list[str]
+
+    def meeting(self, channel: Channel) -> Visit:
+        """This contact, with the chip that the channel goes to."""
+        return replace(self, door=self.door.of(channel))
 
     @property
     def outcome(self) -> dict[str, object]:

@@ -72,6 +72,17 @@ def on_element(tx: Connection, wallet_id: str, se_id: str) -> list[Card]:
     return [_card(row) for row in rows]
 
 
+def is_on(tx: Connection, number: CardNumber, wallet_id: str, se_id: str) -> bool:
+    """Whether this card lives on this element of a wallet: it was not closed, and has not moved to another one."""
+    query = select(card.c.card_no).where(
+        card.c.card_no == number.digits,
+        card.c.wallet_id == wallet_id,
+        card.c.se_id == se_id,
+        card.c.state != CardState.CLOSED,
+    )
+    return tx.execute(query).scalar() is not None
+
+
 def lock(tx: Connection, number: CardNumber, city: CityCode, now: datetime) -> Card:
     """The card with its row locked until the phase ends: the mutex of everything that loads it.
 
@@ -94,12 +105,12 @@ def bind(
     wallet_id: str,
     now: datetime,
 ) -> None:
-    """Enter a card that was just personalised; the table allows one of a product per element."""
+    """Enter a card that has proven itself; the table allows one of a product per element. Its counter: `saw_counter`."""
     known = lock(tx, number, city, now)
     tx.execute(
         card.update()
         .where(card.c.card_no == number.digits)
-        .values(product=product, se_id=se_id, wallet_id=wallet_id, last_atc=0, updated_at=now)
+        .values(product=product, se_id=se_id, wallet_id=wallet_id, updated_at=now)
     )
     history.record(
         tx,

@@ -1,7 +1,7 @@
-"""Recomputes the books from the first posting and holds them against orders, payments, attempts, refunds and evidence.
+"""Recomputes the books from the first posting and holds them against everything else that tells of money.
 
-Each payment is looked at for itself; then what belongs to no payment is searched for, the calendar is walked, and every
-account's balance is compared with what the facts say it must be.
+Each payment is looked at for itself; the calendar is walked; every account's balance is compared with what the facts say
+it must be, and with the list of what waits; and what the tables tell twice must be told alike (`ota.reports.told_twice`).
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any
+from itertools import chain
 
-from sqlalchemy import Connection, Row, and_, exists, func, not_, select
+from sqlalchemy import Connection, func, select
 
-from ota.ledger.models import account, business_day, journal, posting
-from ota.reports import facts, journals_due, places, rules
+from ota.ledger.models import posting
+from ota.reports import facts, journals_due, people, places, rules, steps, strays, suspense, trails
+from ota.reports.days import Days
 from ota.reports.facts import Facts
-from ota.topup.models import payment, topup_order
-from ota.topup.states import TopupState
 
 Progress = Callable[[int], object]
 """Is told how many more payments were looked at."""
@@ -53,22 +51,22 @@ def check_books(tx: Connection, progress: Progress = lambda _payments: None) -> 
     """Compare everything; ``tx`` is one consistent look at the database (`Store.snapshot`)."""
     report = BooksReport()
     due: Counter[str] = Counter()
-    days = _Days(tx)
+    calendar = Days.of(tx)
     for each in facts.read(tx):
-        _look_at(each, report, due, days)
+        _look_at(each, report, due, calendar)
         progress(1)
-    report.differences += [*days.complaints(), *_strays(tx), *_balances(tx, due)]
+    report.differences += [*_calendar(calendar), *_told_twice(tx), *_balances(tx, due)]
     _sum_up(report, due)
     return report
 
 
-def _look_at(each: Facts, report: BooksReport, due: Counter[str], days: _Days) -> None:
+def _look_at(each: Facts, report: BooksReport, due: Counter[str], calendar: Days) -> None:
     report.payments += 1
     report.journals += len(each.booked)
     report.captured_fen += each.payment.amount_fen
     for name, amount in places.balances(each):
         due[name] += amount
-    wrong = [*rules.complaints(each), *journals_due.differences(each), *days.wrong_in(each)]
+    wrong = [*rules.complaints(each), *journals_due.differences(each), *calendar.wrong_in(each)]
     report.differences += [Difference(each.payment.id, what, detail) for what, detail in wrong]
 
 
@@ -84,63 +82,28 @@ def _sum_up(report: BooksReport, due: Counter[str]) -> None:
     report.written_off_fen = -total("loss")
 
 
-class _Days:
-    """The calendar, and whether journals stand on the day that it gives their moment."""
-
-    def __init__(self, tx: Connection) -> None:
-        self._days = tx.execute(select(business_day).order_by(business_day.c.starts_at)).all()
-        self._by_day: dict[date, Row[Any]] = {row.day: row for row in self._days}
-
-    def complaints(self) -> Iterator[Difference]:
-        """Days that overlap, leave a gap, or end before they begin."""
-        for before, after in zip(self._days, self._days[1:], strict=False):
-            if before.ends_at != after.starts_at or before.day >= after.day:
-                yield Difference(str(after.day), "calendar", "it does not begin where the day before it ends")
-        for row in self._days:
-            if row.starts_at >= row.ends_at:
-                yield Difference(str(row.day), "calendar", "it ends before it begins")
-
-    def wrong_in(self, each: Facts) -> Iterator[rules.Complaint]:
-        """Journals of a payment on a day that does not hold their moment."""
-        for booked in each.booked:
-            if not self._holds(booked.business_day, booked.at):
-                yield (
-                    "business_day",
-                    f"{booked.kind} {booked.reference} at {booked.at} on {booked.business_day}",
-                )
-
-    def _holds(self, day: date, at: datetime) -> bool:
-        row = self._by_day[day]
-        if row.starts_at <= at < row.ends_at:
-            return True
-        # A day that was closed passes on to the next open one what happens in it afterwards.
-        passed = [one for one in self._days if one.ends_at > at and one.day < day]
-        return at < row.starts_at and all(one.closed_at is not None for one in passed)
+def _calendar(calendar: Days) -> Iterator[Difference]:
+    for day, detail in calendar.torn():
+        yield Difference(day, "calendar", detail)
 
 
-def _strays(tx: Connection) -> Iterator[Difference]:
-    """Journals about no payment, paid orders without one, accounts whose name is not what they are."""
-    no_payment = not_(exists().where(payment.c.id == journal.c.subject_id))
-    for row in tx.execute(
-        select(journal.c.kind, journal.c.reference, journal.c.subject_id).where(no_payment)
-    ):
-        yield Difference(row.subject_id, "journal_stray", f"{row.kind} {row.reference} is about no payment")
-    theirs = and_(payment.c.order_id == topup_order.c.id, payment.c.surplus.is_(None))
-    unpaid = (TopupState.CREATED, TopupState.CLOSED)
-    moneyless = select(topup_order.c.id, topup_order.c.state).where(
-        topup_order.c.state.not_in(unpaid), not_(exists().where(theirs))
-    )
-    for order in tx.execute(moneyless):
-        yield Difference(order.id, "state", f"{order.state} without a payment")
-    for known in tx.execute(select(account)):
-        if known.id != f"{known.kind}:{known.owner}":
-            yield Difference(known.id, "account", f"it says it is {known.kind} of {known.owner}")
+def _told_twice(tx: Connection) -> Iterator[Difference]:
+    for rule in chain(strays.rules(), steps.rules(), people.rules(), trails.rules()):
+        for subject, what, detail in rule(tx):
+            yield Difference(subject, what, detail)
 
 
 def _balances(tx: Connection, due: Counter[str]) -> Iterator[Difference]:
-    """Accounts whose postings do not add up to what the facts say."""
+    """Accounts whose postings do not add up to what the facts say, or whose money waits and is not in the list of it."""
     sums = select(posting.c.account_id, func.sum(posting.c.amount_fen)).group_by(posting.c.account_id)
     found = {name: int(total) for name, total in tx.execute(sums)}
     for name in sorted({*due, *found}):
         if found.get(name, 0) != due[name]:
             yield Difference(name, "balance", f"booked {found.get(name, 0)}, the facts say {due[name]}")
+    listed: Counter[str] = Counter()
+    for item in suspense.all_items(tx):
+        listed[f"{item.account}:{item.city}"] += item.amount_fen
+    waits = {name for name in found if name.startswith(("suspense:", "refund_payable:"))}
+    for name in sorted(waits | set(listed)):
+        if -found.get(name, 0) != listed[name]:
+            yield Difference(name, "suspense", f"booked {-found.get(name, 0)}, listed {listed[name]}")

@@ -22,6 +22,8 @@ _OPEN_ATTEMPTS: Final = {
     TopupState.UNCERTAIN: {AttemptState.UNCERTAIN},
     TopupState.HELD: {AttemptState.AUTHORISED, AttemptState.UNCERTAIN},
 }
+_BY_PEOPLE: Final = (AttemptState.DECIDED, AttemptState.GIVEN_UP)
+"""Attempts whose order's money two people settled without knowing what the card holds."""
 
 
 def complaints(facts: Facts) -> Iterator[Complaint]:
@@ -89,11 +91,14 @@ def _evidence(facts: Facts) -> Iterator[Complaint]:
         for row in facts.evidence
         if row.attempt_id is not None and "loaded" in row.data
     }
+    decided = {row.attempt_id for row in facts.evidence if row.kind == "four_eyes"}
     for attempt in facts.attempts:
         if attempt.state == AttemptState.LOADED and (attempt.id, True) not in told:
             yield "evidence", f"attempt {attempt.id} is loaded and nothing proves it"
         if attempt.state == AttemptState.DEAD and (attempt.id, False) not in told:
             yield "evidence", f"attempt {attempt.id} is dead and nothing proves it"
+        if attempt.state in _BY_PEOPLE and attempt.id not in decided:
+            yield "evidence", f"attempt {attempt.id} is {attempt.state} and nobody decided it"
     needs_two = facts.order is not None and facts.order.state == TopupState.WRITTEN_OFF
     needs_two |= facts.refund is not None and facts.refund.reason == RefundReason.FOUR_EYES
     if needs_two and not _given_up(facts):

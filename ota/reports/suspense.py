@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, and_, or_, select
 
 from ota.issuance.models import issuance_order
 from ota.topup.models import payment, refund, topup_order
@@ -22,6 +23,7 @@ _WAITING: Final = {
 """Orders whose money is in suspense: why, and who acts next."""
 
 _RESTORED: Final = ("held_after_restore", "service_desk")
+_REFUSED: Final = ("refund_refused", "service_desk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +46,40 @@ class Item:
 
 def items(tx: Connection) -> list[Item]:
     """Everything that waits, oldest first; reads only what is open, by partial indexes."""
-    found = [*_orders(tx), *_refunds(tx), *_surplus(tx), *_fees(tx)]
-    return sorted(found, key=lambda item: (item.since, item.payment_id))
+    return _oldest_first(_orders(tx), _refunds(tx), _surplus(tx), _fees(tx))
+
+
+def all_items(tx: Connection) -> list[Item]:
+    """What waits, and what should wait for something that is not there: for that every payment is looked at."""
+    return _oldest_first(items(tx), _without_an_order(tx))
+
+
+def _oldest_first(*found: Iterable[Item]) -> list[Item]:
+    return sorted(chain(*found), key=lambda item: (item.since, item.payment_id))
 
 
 def _orders(tx: Connection) -> Iterator[Item]:
     theirs = and_(payment.c.order_id == topup_order.c.id, payment.c.surplus.is_(None))
     rows = tx.execute(
-        select(payment, topup_order.c.state.label("order_state"), topup_order.c.restore_id)
+        select(
+            payment,
+            topup_order.c.state.label("order_state"),
+            topup_order.c.restore_id,
+            topup_order.c.no_card_since,
+        )
         .join(topup_order, theirs)
         .where(topup_order.c.state.in_(list(_WAITING)))
     )
     for row in rows:
-        restored = row.order_state is TopupState.HELD and row.restore_id is not None
-        yield _item(row, "suspense", *(_RESTORED if restored else _WAITING[row.order_state]))
+        yield _item(row, "suspense", *_why_an_order_waits(row))
+
+
+def _why_an_order_waits(row: Row[Any]) -> tuple[str, str]:
+    if row.order_state is TopupState.HELD and row.restore_id is not None:
+        return _RESTORED
+    if row.order_state is TopupState.PAID and row.no_card_since is not None:
+        return _REFUSED  # it waits for no card: there is none
+    return _WAITING[row.order_state]
 
 
 def _refunds(tx: Connection) -> Iterator[Item]:
@@ -73,7 +95,7 @@ def _refunds(tx: Connection) -> Iterator[Item]:
                 row, "refund_payable", f"refund_{row.refund_state}", "service_desk" if stuck else "wallet"
             )
         elif row.surplus is not None or row.purpose is PaymentPurpose.FEE:
-            yield _item(row, "suspense", "refund_refused", "service_desk")
+            yield _item(row, "suspense", *_REFUSED)
 
 
 def _surplus(tx: Connection) -> Iterator[Item]:
@@ -96,6 +118,21 @@ def _fees(tx: Connection) -> Iterator[Item]:
     )
     for row in rows:
         yield _item(row, "suspense", "card_not_issued_yet", "wallet")
+
+
+def _without_an_order(tx: Connection) -> Iterator[Item]:
+    """Money whose order is gone, or says that it was never paid: there should be none, so it is shown."""
+    unpaid = (TopupState.CREATED, TopupState.CLOSED)
+    order_lost = or_(topup_order.c.id.is_(None), topup_order.c.state.in_(unpaid))
+    rows = tx.execute(
+        select(payment)
+        .outerjoin(topup_order, topup_order.c.id == payment.c.order_id)
+        .outerjoin(issuance_order, issuance_order.c.id == payment.c.order_id)
+        .outerjoin(refund, refund.c.payment_id == payment.c.id)
+        .where(payment.c.surplus.is_(None), refund.c.id.is_(None), issuance_order.c.id.is_(None), order_lost)
+    )
+    for row in rows:
+        yield _item(row, "suspense", "order_missing", "platform")
 
 
 def totals(found: Sequence[Item], now: datetime) -> dict[tuple[str, str], tuple[int, float]]:

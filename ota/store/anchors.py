@@ -22,7 +22,7 @@ from sqlalchemy.engine import Connection
 
 from ota.core.clock import Clock
 from ota.core.errors import IntegrityProblem
-from ota.store import audit, history, restores
+from ota.store import audit, history, restores_told
 from ota.store.audit import Head
 from ota.store.phases import Store
 from ota.store.restores import Restore
@@ -68,7 +68,7 @@ class Anchors:
     def write(self) -> int:
         """Anchor every stream that has moved since the last anchor in the file; returns how many."""
         with self._store.read() as tx:
-            heads, restore = latest(tx), restores.newest(tx)
+            heads, restore = latest(tx), restores_told.newest(tx, self._clock.now())
         self._catch_up()
         moved = [head for head in heads if _has_moved(head, self._written.get(head.stream), restore)]
         if moved:

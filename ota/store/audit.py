@@ -55,6 +55,7 @@ CARDS: Final = "cards"
 KEYS: Final = "keys"
 ELEMENTS: Final = "elements"
 RESTORES: Final = "restores"
+JOBS: Final = "jobs"
 
 PLATFORM: Final = "platform"
 """The actor of what no person and no caller asked for."""

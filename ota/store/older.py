@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ota.core.errors import IntegrityProblem
-from ota.store import history, restores
+from ota.store import history, restores_told
 from ota.store.anchors import STEPS, Anchor, read_line
 from ota.store.audit import audit
 from ota.store.phases import Store
@@ -37,11 +38,15 @@ class DatabaseOlder(IntegrityProblem):
         )
 
 
-def require_not_older(store: Store, path: Path) -> None:
-    """Raise DatabaseOlder when the file of anchors knows more than the database, unless a restore was told of since."""
+def require_not_older(store: Store, path: Path, now: datetime) -> None:
+    """Raise DatabaseOlder when the file of anchors knows more than the database, unless a restore was told of since.
+
+    A row that the audit trail does not tell of is no restore. Whether one that it tells of did happen is asked by
+    `ota audit verify`: here an honest mistake is to be noticed, and a server that is told of a restore must start.
+    """
     newest = {anchor.head.stream: anchor for anchor in _tail(path)}
     with store.read() as tx:
-        restore = restores.newest(tx)
+        restore = restores_told.newest(tx, now)
         for anchor in newest.values():
             is_void = restore is not None and anchor.at <= restore.at
             if not is_void and _digest(tx, anchor) != anchor.head.digest:

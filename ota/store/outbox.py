@@ -7,6 +7,7 @@ message, the lease ends and the row is due again. So a handler may run more than
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -29,6 +30,12 @@ outbox = sa.Table(
     sa.Index(None, "job", "subject_id"),
     sqlite_autoincrement=True,  # else SQLite gives a finished row's id to a new one
 )
+
+
+LEASE_ENDED: Final = "LeaseEnded"
+"""The last error of a row whose tries ended without one: its processes died, or were slower than the lease."""
+
+_MOST_BURIED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +87,38 @@ class Unhurried:
 def claim_due(
     tx: Connection, now: datetime, patience: Patience, *, limit: int = 20, unhurried: Unhurried | None = None
 ) -> list[DueJob]:
-    """Take up to ``limit`` due rows and lease them; no other process gets the same ones. The unhurried come last."""
+    """Take up to ``limit`` due rows and lease them; no other process gets the same ones. The unhurried come last.
+
+    A row whose lease ended without a word may be what ended its process: whoever finishes, fails or gives back a row
+    takes the lease off. It is taken alone, so that it takes nobody along the next time, and not at all when its tries
+    are used up (`bury`).
+    """
     behind = unhurried or Unhurried()
-    found = _take(tx, now, outbox.c.job.not_in(behind.jobs), limit)
-    if behind.jobs:
-        room = max(limit - len(found), behind.least)
-        found += _take(tx, now, outbox.c.job.in_(behind.jobs), room)
+    hurried, news = outbox.c.job.not_in(behind.jobs), outbox.c.job.in_(behind.jobs)
+    suspect = sa.and_(outbox.c.leased_until.is_not(None), outbox.c.attempts < patience.max_attempts)
+    fresh = sa.and_(outbox.c.leased_until.is_(None), outbox.c.attempts < patience.max_attempts)
+    found = _take(tx, now, sa.and_(suspect, hurried), 1)
+    if not found:
+        found = _take(tx, now, sa.and_(fresh, hurried), limit)
+        if behind.jobs:
+            alone = [] if found else _take(tx, now, sa.and_(suspect, news), 1)
+            room = max(limit - len(found), behind.least)
+            found += alone or _take(tx, now, sa.and_(fresh, news), room)
     _lease(tx, [job.id for job in found], until=now + patience.lease)
     return found
 
 
+def bury(tx: Connection, now: datetime, patience: Patience) -> list[DueJob]:
+    """Give up the due rows whose tries all ended without a word: whoever ran them did not live to call them failed."""
+    found = _take(tx, now, outbox.c.attempts >= patience.max_attempts, _MOST_BURIED)
+    _forget_dead(tx, found)
+    mine = outbox.update().where(outbox.c.id.in_([job.id for job in found]))
+    tx.execute(mine.values(leased_until=None, last_error=LEASE_ENDED, dead_at=now))
+    return found
+
+
 def anything_due(tx: Connection, now: datetime) -> bool:
-    """Whether claim_due would find a row."""
+    """Whether claim_due or bury would find a row."""
     return tx.execute(sa.select(outbox.c.id).where(_due(now)).limit(1)).first() is not None
 
 
@@ -115,8 +142,9 @@ def give_back(tx: Connection, jobs: Sequence[DueJob]) -> None:
 
 
 def finish(tx: Connection, jobs: Sequence[DueJob]) -> None:
-    """The handler has done its work: the rows are no longer needed."""
+    """The handler has done its work: the rows are no longer needed, nor are dead ones that asked for the same."""
     tx.execute(outbox.delete().where(outbox.c.id.in_([job.id for job in jobs])))
+    _forget_dead(tx, jobs)
 
 
 def fail(tx: Connection, job: DueJob, now: datetime, patience: Patience, *, error: str) -> bool:
@@ -125,6 +153,8 @@ def fail(tx: Connection, job: DueJob, now: datetime, patience: Patience, *, erro
     ``error`` is a kind of error, never its message: a message may hold what a log must not.
     """
     dead = job.attempts >= patience.max_attempts
+    if dead:
+        _forget_dead(tx, [job])
     tx.execute(
         outbox.update()
         .where(outbox.c.id == job.id)
@@ -138,10 +168,10 @@ def fail(tx: Connection, job: DueJob, now: datetime, patience: Patience, *, erro
     return dead
 
 
-def revive(tx: Connection, now: datetime) -> int:
-    """Give every dead job a new set of tries, after what stopped it was mended; returns how many."""
-    again = outbox.update().where(outbox.c.dead_at.is_not(None))
-    return tx.execute(again.values(dead_at=None, attempts=0, leased_until=None, due_at=now)).rowcount
+def has_no_job(job: str, subject_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Whether no job of this name that is not dead is staged for the subject: what sweeps for lost ones ask."""
+    mine = (outbox.c.job == job, outbox.c.subject_id == subject_id, outbox.c.dead_at.is_(None))
+    return ~sa.exists().where(*mine)
 
 
 def backlog(tx: Connection, now: datetime) -> Backlog:
@@ -166,6 +196,13 @@ def _take(tx: Connection, now: datetime, which: sa.ColumnElement[bool], limit: i
         .with_for_update(skip_locked=True)  # SQLite has no such clause and needs none: begin() is exclusive
     )
     return [DueJob(row.id, row.job, row.subject_id, row.attempts + 1) for row in tx.execute(due)]
+
+
+def _forget_dead(tx: Connection, jobs: Sequence[DueJob]) -> None:
+    """One dead row of a job and subject tells all that the earlier ones did."""
+    for job, subject_id in sorted({(each.job, each.subject_id) for each in jobs}):
+        mine = (outbox.c.job == job, outbox.c.subject_id == subject_id, outbox.c.dead_at.is_not(None))
+        tx.execute(outbox.delete().where(*mine))
 
 
 def _due(now: datetime) -> sa.ColumnElement[bool]:

@@ -64,7 +64,7 @@ class JobRunner:
         return job in self._unhurried
 
     def run_due(self, limit: int = 20) -> int:
-        """Run what is due now; returns how many rows were taken."""
+        """Run what is due now; returns how many rows were taken: more may be due even if it is fewer than ``limit``."""
         jobs = self.claim(limit)
         for (_, job, subject_id), rows in groupby(sorted(jobs, key=self._turn), key=self._turn):
             self._run(job, subject_id, list(rows))
@@ -88,7 +88,11 @@ class JobRunner:
             if not outbox.anything_due(tx, now):
                 return []
         with self._store.begin() as tx:
-            return outbox.claim_due(tx, now, self._patience, limit=limit, unhurried=behind)
+            buried = outbox.bury(tx, now, self._patience)
+            claimed = outbox.claim_due(tx, now, self._patience, limit=limit, unhurried=behind)
+        for job in buried:
+            self._mourn(job)
+        return claimed
 
     def sweep(self) -> None:
         """Call every sweep; one that fails does not stop the others."""
@@ -128,9 +132,14 @@ class JobRunner:
     def _fail(self, rows: Sequence[DueJob], error: str) -> None:
         with self._store.begin() as tx:
             dead = [self._note(tx, row, error) for row in rows]
-        self._count(rows[0].job, "dead" if any(dead) else "failed")
         if any(dead):
-            _log.critical("job %s for %s is dead: a person must look", rows[0].job, rows[0].subject_id)
+            self._mourn(rows[0])
+        else:
+            self._count(rows[0].job, "failed")
+
+    def _mourn(self, job: DueJob) -> None:
+        self._count(job.job, "dead")
+        _log.critical("job %s for %s is dead: a person must look", job.job, job.subject_id)
 
     def _note(self, tx: Connection, row: DueJob, error: str) -> bool:
         return outbox.fail(tx, row, self._clock.now(), self._patience, error=error)

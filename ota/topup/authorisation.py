@@ -15,7 +15,7 @@ from ota.hsm_adapter.errors import KeyNotUsable
 from ota.store import outbox
 from ota.topup import attempts
 from ota.topup.attempts import Attempt
-from ota.topup.errors import NotLoadable
+from ota.topup.errors import CardNotMade, NotLoadable
 from ota.topup.jobs import SETTLE_SILENT_LOAD
 from ota.topup.orders import TopupOrder
 from ota.topup.outcome import Arrived, AskAgain, Stopped
@@ -41,10 +41,8 @@ def authorise(
     """
     if order.state is TopupState.LOADED:
         return Arrived(order)
-    if order.state is not TopupState.PAID:
-        return Stopped(NotLoadable(order.state))
-    if bar is not None:
-        return Stopped(bar)
+    if (obstacle := _stands_against(order) or bar) is not None:
+        return Stopped(obstacle)
     if load.amount != order.amount:
         return AskAgain()
     try:
@@ -58,3 +56,9 @@ def authorise(
     order.step(tx, TopupEvent.LOAD_AUTHORISED, now, {"attempt": attempt.id})
     outbox.stage(tx, SETTLE_SILENT_LOAD, attempt.id, due_at=now + SILENCE)
     return attempt
+
+
+def _stands_against(order: TopupOrder) -> OtaError | None:
+    if order.state is not TopupState.PAID:
+        return NotLoadable(order.state)
+    return CardNotMade() if order.is_without_card else None

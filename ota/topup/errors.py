@@ -1,6 +1,6 @@
 """What can stop a top-up or its refund, each with its code and the next action."""
 
-from ota.core.errors import Conflict, IntegrityProblem, NextAction
+from ota.core.errors import Conflict, IntegrityProblem, NextAction, OtaError
 from ota.topup.states import TopupState
 
 
@@ -89,3 +89,17 @@ class DecisionOutdated(Conflict):
         "card, propose anew."
     )
     chinese = "提议之后该订单又发起过充值, 或卡片因其他原因被冻结; 请驳回, 重新查看卡片后再提议。"
+
+
+class CardNotMade(NotLoadable):
+    """The card that the order was to load was never made; whoever has its number by now gets none of this money."""
+
+    code = "card_not_made"
+    next_action = NextAction.RESUME
+
+    def __init__(self) -> None:
+        OtaError.__init__(
+            self,
+            english="The card of this top-up was not made; ask for the money back.",
+            chinese="该充值对应的卡片未开通, 不能写卡, 请申请退款。",
+        )

@@ -61,6 +61,10 @@ class FirstLoads:
         """An issuance was abandoned: fee and first load go back."""
         self._topups.card_not_made(tx, order_id)
 
+    def knows_number(self, tx: Connection, card: CardNumber) -> bool:
+        """Whether a top-up was ever ordered for this number."""
+        return self._topups.knows_number(tx, card)
+
     def opening(self, order_id: str) -> tuple[Sequence[BatchCommand], Mapping[str, object]] | None:
         """SELECT and INITIALIZE FOR LOAD with a challenge, and the context of their answers.
 
@@ -72,11 +76,13 @@ class FirstLoads:
             return None
         return commands, {**context, "order_id": order_id}
 
-    def check_proof(self, context: Mapping[str, object], answer: Response) -> None:
-        """Raise unless the answer to INITIALIZE FOR LOAD carries a MAC1 of the new card."""
+    def check_proof(self, context: Mapping[str, object], answer: Response) -> int:
+        """The new card's online counter; raises unless the answer to INITIALIZE FOR LOAD carries a MAC1 of it."""
         if not answer.sw.is_success:
             raise problem_for(CommandKind.INITIALIZE_FOR_LOAD, answer.sw)
-        self._loads.check(str(context["order_id"]), str(context["nonce"]), LoadAnswer.parse(answer.data))
+        told = LoadAnswer.parse(answer.data)
+        self._loads.check(str(context["order_id"]), str(context["nonce"]), told)
+        return told.online_atc
 
     def carry_on(self, talk: Talk, order_id: str, context: Mapping[str, object], answer: Response) -> Step:
         """Take that answer as the top-up's own: the session goes on as a top-up."""

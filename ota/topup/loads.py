@@ -24,7 +24,7 @@ from ota.topup.authorisation import authorise
 from ota.topup.challenges import Challenge
 from ota.topup.contact import Contact, Traces, new_challenge
 from ota.topup.decision import Sighting, decide
-from ota.topup.errors import CardFrozen, ChallengeSuperseded, NotLoadable
+from ota.topup.errors import CardFrozen, CardNotMade, ChallengeSuperseded, NotLoadable
 from ota.topup.orders import TopupOrder
 from ota.topup.outcome import Arrived, AskAgain, Authorised, Decision, Stopped
 from ota.topup.rules import LoadRules, RuleBook
@@ -50,8 +50,8 @@ class Loads:
         """Put a new question to the card of an order: it replaces every older one.
 
         ``asked_by`` names the terminal that has the card on its reader. A card that is ``being_issued`` is asked by its
-        issuance alone: nobody else loads what may yet be built anew. Raises NotLoadable, CardNotUsable,
-        CardOutsideProvince, NumberNotIssued.
+        issuance alone: nobody else loads what may yet be built anew. Raises NotLoadable, CardNotMade,
+        CardNotUsable, CardOutsideProvince, NumberNotIssued.
         """
         now = self._clock.now()
         with self._store.begin() as tx:
@@ -62,6 +62,7 @@ class Loads:
                 return Arrived(order)
             if order.state not in _LOADABLE:
                 raise NotLoadable(order.state)
+            _require_card(order)
             known.require_usable()
             if not being_issued:
                 numbers.require_issued(tx, order.card)
@@ -82,6 +83,7 @@ class Loads:
         with self._store.begin() as tx:
             order = orders.get(tx, order_id)
             known = cards.lock(tx, order.card, order.city, now)
+            _require_card(orders.lock(tx, order_id))
             nonce = challenges.answer_digest(answer)
             earlier = challenges.find(tx, nonce)
             if earlier is not None:
@@ -242,6 +244,11 @@ class Loads:
             integrity.freeze(tx, known, order.id, evidence.TAC_AFTER_DECISION, now)
             return None
         return book_loaded(tx, attempt, kind, now)
+
+
+def _require_card(order: TopupOrder) -> None:
+    if order.is_without_card:
+        raise CardNotMade
 
 
 def _own_challenge(tx: Connection, order_id: str, nonce: str) -> Challenge:

@@ -42,6 +42,7 @@ topup_order = Table(
     Column("state", choice(TopupState), nullable=False),
     Column("issuance_id", String(40), nullable=True),
     Column("restore_id", String(40), nullable=True),  # the restore that left open what became of its money
+    Column("no_card_since", UtcDateTime, nullable=True),  # its card was not made: its money only goes back
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     CheckConstraint("amount_fen > 0", name="amount_positive"),

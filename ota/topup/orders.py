@@ -36,6 +36,13 @@ class TopupOrder:
     created_at: datetime
     restore_id: str | None = None
     """The restore of the database that left open what became of its money; None once that is known again."""
+    no_card_since: datetime | None = None
+    """Since when it is known that its issuance makes no card; None: the card is there, or is coming."""
+
+    @property
+    def is_without_card(self) -> bool:
+        """Whether its money can only go back: no card will ever bear its number for this order."""
+        return self.no_card_since is not None
 
     @property
     def is_in_question(self) -> bool:
@@ -49,6 +56,13 @@ class TopupOrder:
         """
         tx.execute(topup_order.update().where(topup_order.c.id == self.id).values(restore_id=restore_id))
         return replace(self, restore_id=restore_id)
+
+    def without_card(self, tx: Connection, now: datetime) -> TopupOrder:
+        """Note that its issuance made no card; nothing ends that. The caller holds the row's lock."""
+        if self.no_card_since is not None:
+            return self
+        tx.execute(topup_order.update().where(topup_order.c.id == self.id).values(no_card_since=now))
+        return replace(self, no_card_since=now)
 
     def step(
         self, tx: Connection, event: TopupEvent, now: datetime, detail: Mapping[str, object] | None = None
@@ -133,6 +147,12 @@ def of_issuance(tx: Connection, issuance_id: str) -> TopupOrder | None:
     return _order(row) if row is not None else None
 
 
+def is_named(tx: Connection, card: CardNumber) -> bool:
+    """Whether any order, whatever became of it, is for this number."""
+    named = select(topup_order.c.id).where(topup_order.c.card_no == card.digits)
+    return tx.execute(named.limit(1)).scalar() is not None
+
+
 def own(order: TopupOrder, caller: Principal) -> TopupOrder:
     """The order if it is the caller's; raises NotFound."""
     if order.caller_id != caller.id:
@@ -141,11 +161,15 @@ def own(order: TopupOrder, caller: Principal) -> TopupOrder:
 
 
 def unfinished(tx: Connection, card: CardNumber) -> list[TopupOrder]:
-    """The card's orders whose money is paid and not in the purse yet, oldest first."""
+    """The card's orders whose money is paid and not in the purse yet, oldest first; not those that made no card."""
     waiting = (TopupState.PAID, TopupState.LOADING, TopupState.UNCERTAIN)
     rows = tx.execute(
         select(topup_order)
-        .where(topup_order.c.card_no == card.digits, topup_order.c.state.in_(waiting))
+        .where(
+            topup_order.c.card_no == card.digits,
+            topup_order.c.state.in_(waiting),
+            topup_order.c.no_card_since.is_(None),
+        )
         .order_by(topup_order.c.created_at, topup_order.c.id)
     )
     return [_order(row) for row in rows]
@@ -169,4 +193,5 @@ def _order(row: Row[tuple[object, ...]]) -> TopupOrder:
         issuance_id=row.issuance_id,
         created_at=row.created_at,
         restore_id=row.restore_id,
+        no_card_since=row.no_card_since,
     )

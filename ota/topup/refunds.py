@@ -203,10 +203,10 @@ def started(
 
 
 def card_not_made(tx: Connection, issuance_id: str, now: datetime) -> None:
-    """An issuance was abandoned: its fee goes back, and the first load that was paid with it."""
+    """An issuance was abandoned: its fee goes back, and the first load that was paid with it, which is never loaded now."""
     first_load = orders.of_issuance(tx, issuance_id)
     if first_load is not None:
-        order = orders.lock(tx, first_load.id)
+        order = orders.lock(tx, first_load.id).without_card(tx, now)
         if order.state is TopupState.PAID:
             return_unloaded(tx, order, RefundReason.CARD_NOT_MADE, now)
     fee = payments.find_of_order(tx, issuance_id)

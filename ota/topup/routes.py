@@ -17,7 +17,7 @@ from ota.topup.schemas import (
     TopupListSchema,
     TopupSchema,
 )
-from ota.topup.service import MONEY_PLACES, NEXT_STEPS, NewTopup, Topups
+from ota.topup.service import MONEY_PLACES, NewTopup, Topups, next_step
 from ota.topup.states import TopupState
 from ota.web.endpoint import Blueprint, caller, endpoint, find, idempotency_key
 
@@ -102,6 +102,6 @@ def topup_view(order: TopupOrder) -> dict[str, Any]:
         "city": order.city.code,
         "amount_fen": order.amount.amount,
         "money": MONEY_PLACES[order.state],
-        "next_step": NEXT_STEPS.get(order.state, "none"),
+        "next_step": next_step(order),
         "session": None,
     }

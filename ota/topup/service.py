@@ -117,6 +117,10 @@ class Topups:
         payments.take_fitting(tx, _due(made), fact, self._clock.now())
         return made.step(tx, TopupEvent.PAYMENT_TAKEN, self._clock.now()).id
 
+    def knows_number(self, tx: Connection, card: CardNumber) -> bool:
+        """Whether an order was ever made for this number: then it is nobody else's, whatever became of the order."""
+        return orders.is_named(tx, card)
+
     def book_fee(
         self, tx: Connection, caller: Principal, order_id: str, city: CityCode, fee: Fen, fact: PaymentFact
     ) -> None:
@@ -211,6 +215,13 @@ NEXT_STEPS: Final = {
     TopupState.HELD: "contact_service",
 }
 """What the caller should do next with an order; nothing for a state that is not named."""
+
+
+def next_step(order: TopupOrder) -> str:
+    """What the caller should do next; a paid order whose card was not made can only be given back."""
+    if order.is_without_card and order.state is TopupState.PAID:
+        return "request_refund"
+    return NEXT_STEPS.get(order.state, "none")
 
 
 def _due(order: TopupOrder) -> Due:

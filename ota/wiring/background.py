@@ -1,4 +1,4 @@
-"""Connects what happens without a request: jobs, and sweeps that find what is due in the database."""
+"""Connects what happens without a request: jobs, sweeps that find what is due in the database, and what is told of both."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from ota.city_hosts import untold
 from ota.city_hosts.jobs import TELL_CITY_HOST
 from ota.city_hosts.news import HostNews
 from ota.core.clock import Clock
@@ -20,10 +21,11 @@ from ota.store import outbox
 from ota.store.outbox import Patience
 from ota.store.phases import Store
 from ota.store.runner import Handler, Sweep
+from ota.topup import silence
 from ota.topup.jobs import SEND_REFUND, SETTLE_SILENT_LOAD
 from ota.topup.loads import Loads
 from ota.topup.refunds import Refunds
-from ota.web import metrics
+from ota.web.figures import Figures
 
 UNHURRIED: Final = (TELL_WALLET,)
 """Jobs that go after all others: a wallet's slow server must not keep anybody's refund waiting."""
@@ -41,10 +43,23 @@ def handlers(loads: Loads, refunds: Refunds, webhooks: Deliveries, news: HostNew
 
 
 def housekeeping(store: Store, clock: Clock) -> tuple[Sweep, ...]:
-    """What the database itself needs from time to time, and what the metrics show of it."""
-    return tuple(
-        partial(each, store, clock)
-        for each in (_show_backlog, _show_suspense, _show_deliveries, _extend_calendar)
+    """What the database itself needs from time to time: days that are to come, and jobs that were lost or have died."""
+    return tuple(partial(each, store, clock) for each in (_extend_calendar, silence.sweep, untold.sweep))
+
+
+def figures(store: Store, clock: Clock) -> Figures:
+    """What the database tells the metrics: by whoever is scraped, since the jobs may run in processes that nobody asks."""
+    with store.snapshot() as tx:
+        now = clock.now()
+        jobs, waits, events = outbox.backlog(tx, now), suspense.items(tx), delays(tx, now)
+    return Figures(
+        jobs_waiting=jobs.waiting,
+        jobs_dead=jobs.dead,
+        jobs_oldest_due_s=jobs.oldest_due_s,
+        suspense=suspense.totals(waits, now),
+        events_waiting=sum(each.waiting for each in events),
+        events_given_up=sum(each.given_up for each in events),
+        events_oldest_s=max((each.oldest_s for each in events), default=0.0),
     )
 
 
@@ -55,28 +70,6 @@ def patience(settings: Settings) -> Patience:
 
 def _settle_silent_load(loads: Loads, attempt_id: str) -> None:
     loads.doubt(attempt_id, "silent")
-
-
-def _show_backlog(store: Store, clock: Clock) -> None:
-    with store.read() as tx:
-        found = outbox.backlog(tx, clock.now())
-    metrics.show_backlog(found.waiting, found.dead, found.oldest_due_s)
-
-
-def _show_suspense(store: Store, clock: Clock) -> None:
-    with store.read() as tx:
-        found = suspense.items(tx)
-    metrics.show_suspense(suspense.totals(found, clock.now()))
-
-
-def _show_deliveries(store: Store, clock: Clock) -> None:
-    with store.read() as tx:
-        found = delays(tx, clock.now())
-    metrics.show_deliveries(
-        sum(each.waiting for each in found),
-        sum(each.given_up for each in found),
-        max((each.oldest_s for each in found), default=0.0),
-    )
 
 
 def _extend_calendar(store: Store, clock: Clock) -> None:

@@ -79,8 +79,8 @@ def connect(base: Base) -> dict[type, object]:
     load_plan = TopupPlan(topups, loads)
     first_loads = FirstLoads(topups, loads, load_plan)
 
-    issuances = Issuances(store, cities, products, first_loads, clock)
     doors, records = Doors(domains, hsm), Records(clock, first_loads)
+    issuances = Issuances(store, cities, products, doors, first_loads, clock)
     clearing = Clearing(hsm, doors, records)
     building = Building(store, hsm, CardProof(vault.check_mac1), first_loads, clearing, records)
     issue_plan = IssuancePlan(issuances, doors, hsm, building, clearing, records)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 
 from redis import Redis
@@ -36,6 +37,7 @@ from ota.topup.refunds import Refunds
 from ota.web import metrics
 from ota.web.authentication import TokenDesk
 from ota.web.endpoint import Blueprint
+from ota.web.figures import Figures
 from ota.web.ports import Signer
 from ota.web.tokens import Tokens
 from ota.wiring import background, features
@@ -60,6 +62,10 @@ class Wiring:
     services: Mapping[type, object]
     blueprints: Sequence[Blueprint]
     checks: Mapping[str, Callable[[], object]]
+    """What must answer before this process can work."""
+    asides: Mapping[str, Callable[[], object]]
+    """What is looked at beside it, and may be away."""
+    figures: Callable[[], Figures]
     key_uses: KeyUses
     city_door: CityDoor
 
@@ -129,15 +135,18 @@ def build(
         ),
         services=MappingProxyType({**services, Tokens: tokens}),
         blueprints=BLUEPRINTS,
-        checks=_checks(settings, store, hsm),
+        checks={"database": store.ping, "hsm": hsm.health},
+        asides=_asides(settings),
+        figures=partial(background.figures, store, clock),
         key_uses=key_uses,
         city_door=CityDoor(known.values(), replays, clock),
     )
 
 
-def _checks(settings: Settings, store: Store, hsm: Hsm) -> dict[str, Callable[[], object]]:
-    """What must answer before this process can work."""
-    checks: dict[str, Callable[[], object]] = {"database": store.ping, "hsm": hsm.health}
-    if settings.redis.url:
-        checks["redis"] = Redis.from_url(settings.redis.url, socket_timeout=2, socket_connect_timeout=2).ping
-    return checks
+def _asides(settings: Settings) -> dict[str, Callable[[], object]]:
+    """Redis carries jobs from worker to worker; a server never asks it for anything, and losing it delays work only."""
+    if not settings.redis.url:
+        return {}
+    return {
+        "redis": Redis.from_url(settings.redis.url, socket_timeout=2, socket_connect_timeout=2).ping,
+    }

@@ -20,6 +20,8 @@ LOOKS = (
     ("audit", "anchor"),
     ("numbers", "status"),
     ("webhooks", "status"),
+    ("jobs", "list"),
+    ("jobs", "revive", "1", "--reason", "mended"),
     ("webhooks", "retry", "nobody"),
     ("callers", "disable", "nobody"),
     ("elements", "unblock", "x", "y", "--by", "li.na", "--reason", "looked"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from ota.cli import main
+from ota.service_desk import restoration
 from tests.platform import MakePlatform, Platform, any_platform, make_platform, number, platform, sqlite_url
 
 __all__ = ["any_platform", "make_platform", "platform", "sqlite_url"]
@@ -161,6 +163,29 @@ def test_a_trail_that_was_cut_with_its_head_is_found_by_a_copy_of_the_anchors(
     assert alone.exit_code == 0
     assert with_copy.exit_code == 1
     assert {found["what"] for found in json.loads(with_copy.output)["findings"]} == {"cut", "head"}
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_restore_that_takes_anchors_back_must_be_known_to_whoever_verifies(
+    platform: Platform, data: Path, tmp_path: Path, *, named: bool
+) -> None:
+    """An anchor of a moment between the backup and the restore, of an entry that the backup did not hold."""
+    restored = platform.clock.now() + timedelta(minutes=1)
+    with platform.built.store.begin() as tx:
+        rst = restoration.restore(tx, "operator", 0, restored).restore_id
+    platform.built.store.close()
+    line = {"at": restored.isoformat(), "stream": "decisions", "position": 1, "digest": "00" * 32}
+    copy = tmp_path / "copy.jsonl"
+    copy.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    known = ["--restore", rst] if named else []
+
+    shown = ota("audit", "verify", "--anchors", copy, *known, data=data)
+    told = json.loads(ota("audit", "verify", "--anchors", copy, *known, "--json", data=data).output)
+
+    assert shown.exit_code == (0 if named else 1), shown.output
+    assert f"restore {rst}" in shown.output
+    assert [(each["anchors"], each["known"]) for each in told["restores"]] == [(1, named)]
+    assert len(told["findings"]) == (0 if named else 1)
 
 
 def test_what_has_moved_is_anchored(platform: Platform, data: Path) -> None:

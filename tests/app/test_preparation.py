@@ -67,7 +67,7 @@ def test_production_refuses_the_card_numbers_of_a_sandbox(settings: Settings) ->
     with pytest.raises(SettingsError, match=r"card numbers of a sandbox .*guangzhou.* a database of its own"):
         prepare(production(settings), NOW)
     with pytest.raises(SettingsError, match=r"card numbers of a sandbox"):
-        require_prepared(production(settings))
+        require_prepared(production(settings), NOW)
 
 
 def test_production_refuses_callers_that_may_claim_any_trade(settings: Settings) -> None:
@@ -81,19 +81,19 @@ def test_production_refuses_callers_that_may_claim_any_trade(settings: Settings)
     with pytest.raises(SettingsError, match=r"knows old-wallet without payment channels"):
         prepare(production(settings), NOW)
     with pytest.raises(SettingsError, match=r"knows old-wallet without payment channels"):
-        require_prepared(production(settings))
+        require_prepared(production(settings), NOW)
     callers.disable("old-wallet")
     store.close()
 
     prepare(production(settings), NOW)
-    require_prepared(production(settings))
+    require_prepared(production(settings), NOW)
 
 
 def test_what_only_looks_migrates_nothing(settings: Settings) -> None:
     settings.data.mkdir(0o700)
 
     with pytest.raises(SettingsError, match=r"no database at .*: run `ota serve` or `ota db upgrade`"):
-        require_prepared(settings)
+        require_prepared(settings, NOW)
 
     store = wiring.open_store(settings)
     assert current(store.engine) is None
@@ -109,10 +109,10 @@ def test_what_only_looks_refuses_an_open_folder_and_a_wrong_file_too(
     city.write_text(city.read_text().replace("live = true", 'live = "yes"'))
 
     with pytest.raises(SettingsError, match=r"foshan\.toml: city\.live"):
-        require_prepared(replace(settings, config=config))
+        require_prepared(replace(settings, config=config), NOW)
     settings.data.chmod(0o755)
     with pytest.raises(SettingsError, match=r"mode 0755, expected 0700"):
-        require_prepared(production(settings))
+        require_prepared(production(settings), NOW)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,9 @@ from ota.store.runner import JobRunner
 
 Ready = Callable[..., wiring.Wiring]
 
+PAUSE = timedelta(minutes=1)
+"""Before a job that failed is tried again: longer than it takes to see that nothing else is due."""
+
 
 class Handled:
     def __init__(self) -> None:
@@ -51,9 +54,7 @@ def ready(built: wiring.Wiring, redis_url: str, handled: Handled) -> wiring.Wiri
         redis=replace(built.settings.redis, url=redis_url),
         jobs=replace(built.settings.jobs, runner="redis", poll_s=0.01),
     )
-    runner = JobRunner(
-        built.store, SystemClock(), {"test": handled}, patience=Patience(first_pause=timedelta(0))
-    )
+    runner = JobRunner(built.store, SystemClock(), {"test": handled}, patience=Patience(first_pause=PAUSE))
     return replace(built, settings=settings, runner=runner)
 
 
@@ -132,10 +133,26 @@ def test_a_job_that_fails_is_handed_over_again(ready: wiring.Wiring, handled: Ha
     worker.work(ready, burst=True)
     handled.fail = False
 
+    with ready.store.begin() as tx:
+        tx.execute(outbox.outbox.update().values(due_at=SystemClock().now() - PAUSE))
     worker.work(ready, burst=True)
 
     assert handled.subjects == ["a1", "a1"]
     assert waiting(ready) == 0
+
+
+def test_a_run_until_nothing_is_left_also_takes_what_comes_alone(
+    ready: wiring.Wiring, handled: Handled
+) -> None:
+    """Rows whose holder died come one by one."""
+    stage(ready, "a1", "a2", "a3")
+    with ready.store.begin() as tx:
+        long_ago = SystemClock().now() - timedelta(hours=1)
+        tx.execute(outbox.outbox.update().values(leased_until=long_ago, attempts=1))
+
+    worker.work(ready, burst=True)
+
+    assert sorted(handled.subjects) == ["a1", "a2", "a3"]
 
 
 def test_the_relay_goes_on_when_the_queue_comes_back(

@@ -43,7 +43,7 @@ def test_every_mistake_of_every_file_is_found_at_once(config: Path, edit: Edit) 
         "cities/foshan.toml: keys.path: expected a list of texts",
         (
             "cities/foshan.toml: limits.min_load_yuan: expected no such key here (known: "
-            "balance_ceiling_fen, daily_load_fen, max_load_fen, min_load_fen)"
+            "balance_ceiling_fen, max_load_fen, min_load_fen)"
         ),
         "cities/zhuhai.toml: load.terminal_number: expected one of 'nonce', 'fixed'",
         "cities/zhuhai.toml: iin[0].issuer_code: expected 8 digits that end in the clearing code 5850",

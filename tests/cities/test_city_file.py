@@ -9,7 +9,7 @@ from ota.card.product import ProveMode
 from ota.cities.loader import load_cities
 from ota.cities.profile import KeyVersions, TerminalNumberMode
 from ota.core.configuration import ConfigurationError
-from ota.core.values import Fen, TerminalNumber
+from ota.core.values import TerminalNumber
 from tests.cities.conftest import Edit
 
 HOST = """[host]
@@ -42,7 +42,7 @@ MISTAKES = [
     ("min_load_fen = 100", "min_load_fen = -1", "limits.min_load_fen: expected a whole number from 1 to 2147483647"),
     ("max_load_fen = 100000", "max_load_fen = 99", "limits.max_load_fen: expected at least min_load_fen"),
     ("max_load_fen = 100000", "max_load_fen = 100001", "limits.max_load_fen: expected at least min_load_fen and at most balance_ceiling_fen"),
-    ("[fees]", "daily_load_fen = 99\n[fees]", "limits.daily_load_fen: expected at least max_load_fen"),
+    ("[fees]", "daily_load_fen = 200000\n[fees]", "limits.daily_load_fen: expected no such key here"),
     ('terminal_number = "nonce"', 'terminal_number = "once"', "load.terminal_number: expected one of 'nonce', 'fixed'"),
     ('terminal_number = "nonce"', 'terminal_number = "fixed"', "load.fixed_number: expected a text"),
     ('terminal_number = "nonce"', 'terminal_number = "fixed"\nfixed_number = "88"', "load.fixed_number: expected 12 decimal digits"),
@@ -120,11 +120,9 @@ def test_a_city_may_fix_its_terminal_number_and_its_way_of_proving(config: Path,
     assert load.prove is ProveMode.NEVER
 
 
-def test_a_city_may_limit_the_day_and_keep_older_keys(config: Path, edit: Edit) -> None:
-    edit("cities/foshan.toml", "[fees]", "daily_load_fen = 200000\n[fees]")
+def test_a_city_may_keep_older_keys(config: Path, edit: Edit) -> None:
     edit("cities/foshan.toml", "load = 1", "load = 2\nolder = [{load = 1, others = 1}]")
 
     city = load_cities(config / "cities").by_name("foshan")
 
-    assert city.limits.daily_load == Fen(200_000)
     assert city.keys.versions[Algorithm.TDES] == (KeyVersions(2, 1), KeyVersions(1, 1))

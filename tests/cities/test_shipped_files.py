@@ -80,7 +80,6 @@ def test_a_city_starts_with_the_rules_of_the_province(cities: Cities, row: tuple
     assert city.host is None
     assert city.name_en.lower() == city.name
     assert (city.limits.min_load, city.limits.balance_ceiling) == (Fen(100), Fen(100_000))
-    assert city.limits.daily_load is None
     assert city.issuance_fee == Fen(0)
     assert city.load.terminal_number is TerminalNumberMode.NONCE
     assert not city.load.foreign_loads

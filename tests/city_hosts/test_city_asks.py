@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from ota.card.keys import KeyRole
+from ota.city_hosts import grants
+from ota.city_hosts.grants import Grant
+from ota.city_hosts.states import GrantState
 from ota.core.values import CardTime
 from ota.hsm_adapter.city_host.message_keys import MessageKey
 from ota.hsm_adapter.keys import CARD_ALGORITHMS, KeyRef, KeyState
@@ -343,3 +347,22 @@ def test_a_verify_only_key_grants_nothing(foshan: Asking, card: Card) -> None:
 
     assert problem(refused) == (422, "key_not_usable")
     assert foshan.platform.rows("SELECT * FROM city_grant") == []
+
+
+@pytest.mark.parametrize("verb", ["authorise", "void"])
+def test_a_load_id_for_two_cards_at_once_stands_for_the_first(
+    foshan: Asking, card: Card, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    asked = wanted(foshan, card) if verb == "authorise" else {"load_id": "fs-1", "card_no": card.number}
+    find, other = grants.find, number(299, "foshan")
+
+    def find_too_early(tx: Connection, city: str, load_id: str) -> Grant | None:
+        monkeypatch.setattr(grants, "find", find)
+        found = find(tx, city, load_id)
+        grants.insert(tx, Grant(city, load_id, other, GrantState.VOID, None), foshan.platform.clock.now())
+        return found
+
+    monkeypatch.setattr(grants, "find", find_too_early)
+    answer = foshan.ask(verb, asked)
+
+    assert problem(answer) == (400, "load_id_reused")

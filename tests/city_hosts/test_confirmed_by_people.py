@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ota.core.values import CardNumber
+from ota.registry import cards
 from ota.sandbox.city_host import Fault
 from ota.service_desk.states import Action
 from tests.books import checked
@@ -225,7 +227,10 @@ def test_a_load_that_two_people_gave_up_ends_at_the_city_when_its_card_is_met(
 ) -> None:
     order_id = desk.uncertain(credited=credited)
     desk.decided(Action.WRITE_OFF, order_id)
-    province.change("UPDATE card SET state = 'frozen', frozen_reason = 'counter_jumped'")
+    with province.built.store.begin() as tx:
+        known = cards.find(tx, CardNumber(desk.card_no))
+        assert known is not None
+        cards.freeze(tx, known, "counter_jumped", province.clock.now())
     desk.decided(Action.RELEASE_CARD, desk.card_no)
 
     ending = desk.contact().finish()

@@ -479,7 +479,7 @@ def test_a_load_that_nobody_comes_back_for_is_withdrawn_after_a_while(province: 
         (lambda province: province.host.plan("query", Fault.LATE), "voiding"),
         (lambda province: province.host.plan("query", Fault.DOWN), "voiding"),
         (lambda province: _book(province, "loaded"), "voiding"),
-        (lambda province: _book(province, "refused"), "refused"),
+        (lambda province: _book(province, "refused"), "voiding"),  # the dead one may still be heard
     ],
 )
 def test_what_the_host_knows_after_a_death_decides(
@@ -531,6 +531,41 @@ def test_a_mac2_that_another_process_got_is_the_one_that_counts(province: Provin
     assert first.data == answers[0].data
     assert phone.finish()["state"] == "done"
     assert balance(card.element) == 5000
+
+
+def test_a_load_that_another_process_asked_for_meanwhile_is_voided_where_the_first_was_not_heard(
+    province: Province, card: Card
+) -> None:
+    """The same report reaches two processes; the second one has its answer and dies, the first one finds nobody."""
+    order_id, phone = province.begin(card)
+    report = phone.run()
+    other = province.another_process()
+    dying_at("authorise", other, after=True)
+
+    def second(verb: str) -> None:
+        if verb == "authorise":
+            province.wire.meanwhile = lambda _verb: None
+            with pytest.raises(Killed):
+                other.app.test_client().post(
+                    f"/v1/sessions/{phone.session_id}/results",
+                    json=report,
+                    headers={"Authorization": f"Bearer {phone.token}"},
+                )
+            province.host.plan("authorise", Fault.DOWN)
+
+    province.wire.meanwhile = second
+    refused = phone.hand_in(report)
+    other.built.store.close()
+
+    assert problem(refused) == (503, "city_host_unavailable")
+    assert (province.hosted(), province.at_the_host()) == (["voiding"], ["authorised"])
+    assert (province.attempts(), province.topup_state(order_id)) == (["dead"], "paid")
+
+    province.run_jobs()
+
+    assert (province.hosted(), province.at_the_host()) == (["void"], ["void"])
+    assert phone.hand_in(report).status_code == 200
+    assert (phone.finish()["state"], balance(card.element)) == ("done", 5000)
 
 
 def test_a_mac2_that_comes_after_the_load_was_given_up_is_not_passed_on(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ota.sandbox.element.card_os import Element
-from tests.elements import balance, blank, collected, instances
+from tests.elements import balance, blank, collected, instances, tunion
 from tests.phone import Reply, forging, silent
 from tests.platform import Platform
 
@@ -63,6 +65,21 @@ def test_a_card_that_was_complete_is_found_by_looking_at_it(any_platform: Platfo
     assert len(talk.reports) == 1
     assert instances(element) == made
     assert any_platform.top_up(ending["outcome"]["card_no"], element)["outcome"]["state"] == "loaded"
+
+
+def test_a_card_is_entered_with_the_counter_that_it_has_proven(platform: Platform) -> None:
+    """Not with that of a card as we think it is made: the purse of another maker may begin elsewhere."""
+    element = blank()
+    order_id = platform.order_card(element)["order_id"]
+    talk = platform.open(order_id, element)
+    talk.step()
+    talk.run()
+    purse = tunion(element).purse
+    purse.state = replace(purse.state, online_counter=7)
+
+    platform.open(order_id, element).finish()
+
+    assert platform.rows("SELECT last_atc FROM card") == [(7,)]
 
 
 def test_looking_in_vain_costs_no_further_exchange(platform: Platform) -> None:

@@ -181,21 +181,6 @@ def test_derivation_data_of_another_length_is_not_used_to_predict(platform: Plat
     assert len(talk.notes) == 2
 
 
-def test_a_card_that_is_not_the_chip_it_was_announced_as_is_not_made(platform: Platform) -> None:
-    element = blank("03", 0x70)
-    order = platform.order_card(element)
-    select, counter, derivation = collected(element)
-    other = derivation | {"data": derivation["data"][:-2] + "00"}
-
-    talk = platform.open(order["order_id"], element, precollected=[select, counter, other])
-    missed = talk.step()
-    refused = talk.step()
-
-    assert missed.status_code == 200
-    assert problem(refused) == (422, "element_differs")
-    assert instances(element) == []
-
-
 def test_the_counter_may_be_stated_with_the_element(platform: Platform) -> None:
     element = blank("03", 0x70)
     order = platform.order_card(element)

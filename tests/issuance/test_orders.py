@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from ota.core.errors import Unavailable
+from ota.dialogue.service import Sessions
 from tests.elements import blank, described, instances
 from tests.platform import CONFIG, IN_STOCK, MakePlatform, Platform, number, problem
 
@@ -76,19 +79,72 @@ def test_another_order_under_the_same_key_is_refused(platform: Platform) -> None
 def test_a_key_whose_session_was_refused_does_not_serve_another_order(platform: Platform) -> None:
     """The order was made, its session was not: under this key only the same order may come again."""
     element = blank()
-    wrong: dict[str, Any] = {"session": {"se": described(element, key_version="7F")}}
-    refused = order(platform, element.se_id, key="k", **wrong)
+    session = {"se": described(element)}
+    with patch.object(Sessions, "open", side_effect=Unavailable):
+        refused = order(platform, element.se_id, key="k", session=session)
 
     other_city = order(platform, element.se_id, "foshan", key="k")
     other_element = order(platform, "another", key="k")
-    same = order(platform, element.se_id, key="k", session={"se": described(element)})
+    same = order(platform, element.se_id, key="k", session=session)
 
-    assert problem(refused) == (422, "key_version_unknown")
+    assert problem(refused) == (503, "unavailable")
     assert problem(other_city) == (422, "idempotency_key_reused")
     assert problem(other_element) == (422, "idempotency_key_reused")
     assert same.status_code == 201
     assert numbers_by_state(platform)["held"] == 1
     assert "held" not in numbers_by_state(platform, "5880")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"sd_aid": "D156000158534401"}, "security_domain_unknown"),
+        ({"key_version": "7F"}, "key_version_unknown"),
+        ({"i": "20"}, "secure_channel_not_allowed"),
+        ({"se_id": "another"}, "element_differs"),
+        (None, "element_missing"),
+    ],
+)
+def test_an_order_whose_session_cannot_be_opened_is_not_made_and_takes_no_money(
+    any_platform: Platform, change: dict[str, str] | None, code: str
+) -> None:
+    element = blank()
+    paid: dict[str, Any] = {"first_load": {"amount_fen": 5000, "payment": any_platform.payment(5000)}}
+    session = {} if change is None else {"se": described(element, **change)}
+
+    refused = order(any_platform, element.se_id, key="k", session=session, **paid)
+    between = any_platform.rows("SELECT count(*) FROM payment UNION ALL SELECT count(*) FROM issuance_order")
+    made = order(any_platform, element.se_id, key="k", session={"se": described(element)}, **paid)
+
+    assert problem(refused) == (422, code)
+    assert between == [(0,), (0,)]
+    assert made.status_code == 201
+    assert any_platform.conversation(made.json["session"], element).finish()["outcome"]["state"] == "loaded"
+    assert any_platform.rows("SELECT count(*) FROM payment") == [(1,)]
+
+
+def test_an_order_for_a_channel_that_is_too_weak_is_not_made(make_platform: MakePlatform) -> None:
+    platform = make_platform({"cards/gd-compatible.toml": [("minimum_level = 1 ", "minimum_level = 51 ")]})
+    element = blank("02", 0x15)
+
+    refused = order(platform, element.se_id, session={"se": described(element)})
+
+    assert problem(refused) == (422, "channel_too_weak")
+    assert platform.rows("SELECT id FROM issuance_order") == []
+
+
+def test_an_order_for_an_element_that_is_left_alone_is_not_made(any_platform: Platform) -> None:
+    element = blank()
+    element.faults.answer(0x82, 0x6300, times=2)
+    earlier = any_platform.order_card(element)["order_id"]
+    any_platform.open(earlier, element).finish()
+    any_platform.open(earlier, element).finish()
+    any_platform.change("UPDATE issuance_order SET state = 'abandoned'")
+
+    refused = order(any_platform, element.se_id, session={"se": described(element)})
+
+    assert problem(refused) == (422, "channel_blocked")
+    assert any_platform.rows("SELECT count(*) FROM issuance_order") == [(1,)]
 
 
 @pytest.mark.parametrize("length", [200, 201, 255])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ota.issuance.channels import MAX_UNTOLD
+from ota.issuance.openings import MAX_UNTOLD
 from ota.sandbox.element.card_os import Element
 from tests.elements import blank, collected, described, instances
 from tests.phone import Conversation, Reply, forging, silent
@@ -374,3 +374,58 @@ def test_an_answer_altered_while_clearing_is_not_believed(platform: Platform) ->
     assert (ending["state"], ending["problem"]["code"]) == ("uncertain", "response_mac_wrong")
     assert platform.issuance_state(order_id) == "rolling_back"
     assert platform.open(order_id, element).finish()["outcome"]["state"] == "abandoned"
+
+
+def test_a_clearing_that_is_refused_again_and_again_does_not_block_the_element(
+    any_platform: Platform,
+) -> None:
+    """A card that is in use is not deleted; the security domain was opened each time."""
+    element = blank()
+    order_id, talk = started(any_platform, element)
+    element.faults.answer(0xE6, 0x6A84)
+    for _ in range(3):
+        talk.step()
+    refusing = forging(element, "84E4", b"\x69\x85")
+    talk.reply = refusing
+    talk.finish()
+    for _ in range(MAX_UNTOLD):
+        any_platform.open(order_id, element, reply=refusing).finish()
+
+    ending = any_platform.open(order_id, element).finish()
+
+    assert ending["outcome"]["state"] == "abandoned"
+    assert any_platform.rows("SELECT failed, pending FROM channel_opening") == [(0, 0)]
+
+
+def altering(element: Element) -> Reply:
+    """Alters the first answer that has a MAC: five deletions of what is not there have none."""
+    return tampering(element, 6, TAMPERINGS["a flipped bit"])
+
+
+def test_altered_answers_to_a_clearing_do_not_block_the_element(platform: Platform) -> None:
+    """The security domain was opened; what came after it is not believed."""
+    element = blank("03", 0x60)
+    order_id, talk = started(platform, element)
+    element.faults.answer(0xE2, 0x6A80)
+    talk.step()
+    talk.step()
+    talk.reply = altering(element)
+    talk.finish()
+    for _ in range(MAX_UNTOLD):
+        platform.open(order_id, element, reply=altering(element)).finish()
+
+    ending = platform.open(order_id, element).finish()
+
+    assert ending["outcome"]["state"] == "abandoned"
+
+
+def test_altered_answers_to_a_build_do_not_block_the_element(platform: Platform) -> None:
+    element = blank("03", 0x60)
+    order_id = str(platform.order_card(element)["order_id"])
+    for _ in range(MAX_UNTOLD):
+        element.faults.answer(0xE2, 0x6985)  # not complete, or the next contact would find the card
+        platform.open(order_id, element, reply=altering(element)).finish()
+
+    ending = platform.open(order_id, element).finish()
+
+    assert ending["outcome"]["state"] == "active"

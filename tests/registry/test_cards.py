@@ -100,7 +100,7 @@ def test_a_card_that_was_issued_is_found_on_its_element(store: Store) -> None:
         found = cards.on_element(tx, "wallet", "element")
         elsewhere = cards.on_element(tx, "rival", "element")
 
-    issued = replace(SEEN, product="gd-compatible", se_id="element", wallet_id="wallet", last_atc=0)
+    issued = replace(SEEN, product="gd-compatible", se_id="element", wallet_id="wallet")
     assert (found, elsewhere) == ([issued], [])
     assert history(store) == [("first_seen", "active"), ("issued", "active")]
 
@@ -194,6 +194,7 @@ def test_a_card_belongs_to_its_wallet_and_a_strange_one_to_whoever_asks(
 def test_a_card_is_shown_to_its_wallet_and_to_staff(platform: Platform, by: str) -> None:
     with platform.built.store.begin() as tx:
         cards.bind(tx, CARD, GUANGZHOU, "gd-compatible", "element", "wallet", NOW)
+        cards.saw_counter(tx, CARD, 0, NOW)
 
     answer = platform.get(f"/v1/cards/{CARD.digits}", by=by)
 

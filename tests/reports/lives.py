@@ -98,12 +98,13 @@ class History:
         lives.platform.built.store.close()
         return cls(database, lives.orders | payments)
 
-    def tampered(self, copy: Path, statement: str) -> Store:
+    def tampered(self, copy: Path, *statements: str) -> Store:
         """A copy that an administrator has changed: with the guards of the append-only tables taken off."""
         shutil.copy(self.database, copy)
         with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
             triggers = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
             for (name,) in triggers:
                 connection.execute(f"DROP TRIGGER {name}")
-            connection.execute(statement, self.names)
+            for statement in statements:
+                connection.execute(statement, self.names)
         return Store(open_engine(f"sqlite:///{copy}"))

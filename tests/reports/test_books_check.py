@@ -59,7 +59,7 @@ CHANGES = [
     # the books
     pytest.param(
         "DELETE FROM posting WHERE journal_id = " + LOAD,  # noqa: S608
-        {"journal_differs", "journal_unbalanced", "balance"},
+        {"journal_differs", "journal_unbalanced", "balance", "suspense"},
         id="lines deleted",
     ),
     pytest.param(
@@ -69,12 +69,12 @@ CHANGES = [
     ),
     pytest.param(
         "UPDATE posting SET amount_fen = amount_fen * 2 WHERE journal_id = " + LOAD,  # noqa: S608
-        {"journal_differs", "balance"},
+        {"journal_differs", "balance", "suspense"},
         id="amount doubled on both sides",
     ),
     pytest.param(
         "UPDATE posting SET account_id = 'suspense:5810' WHERE account_id = 'loss:5810'",
-        {"journal_differs", "balance"},
+        {"journal_differs", "balance", "suspense"},
         id="loss hidden in suspense",
     ),
     pytest.param(
@@ -112,22 +112,30 @@ CHANGES = [
         id="day that ends before it begins",
     ),
     # orders
-    pytest.param(ORDER.format("loaded", "paid"), {"state", "balance"}, id="paid: loaded"),
+    pytest.param(
+        ORDER.format("loaded", "paid"), {"state", "balance", "history", "suspense"}, id="paid: loaded"
+    ),
     pytest.param(
         ORDER.format("paid", "loaded"),
-        {"state", "journal_missing", "journal_unexpected", "balance"},
+        {"state", "journal_missing", "journal_unexpected", "balance", "history", "suspense"},
         id="loaded: paid",
     ),
-    pytest.param(ORDER.format("refunded", "paid"), {"state", "balance"}, id="paid: refunded"),
-    pytest.param(ORDER.format("refunding", "refunded"), {"state", "balance"}, id="refunded: refunding"),
-    pytest.param(ORDER.format("refunded", "refunding"), {"state", "balance"}, id="refunding: refunded"),
-    pytest.param(ORDER.format("closed", "paid"), {"state"}, id="paid: closed"),
-    pytest.param(ORDER.format("paid", "created"), {"state"}, id="created: paid"),
-    pytest.param(ORDER.format("paid", "uncertain"), {"state"}, id="uncertain: paid"),
-    pytest.param(ORDER.format("loading", "paid"), {"state"}, id="paid: loading"),
+    pytest.param(
+        ORDER.format("refunded", "paid"), {"state", "balance", "history", "suspense"}, id="paid: refunded"
+    ),
+    pytest.param(
+        ORDER.format("refunding", "refunded"), {"state", "balance", "history"}, id="refunded: refunding"
+    ),
+    pytest.param(
+        ORDER.format("refunded", "refunding"), {"state", "balance", "history"}, id="refunding: refunded"
+    ),
+    pytest.param(ORDER.format("closed", "paid"), {"state", "history"}, id="paid: closed"),
+    pytest.param(ORDER.format("paid", "created"), {"state", "history"}, id="created: paid"),
+    pytest.param(ORDER.format("paid", "uncertain"), {"state", "history"}, id="uncertain: paid"),
+    pytest.param(ORDER.format("loading", "paid"), {"state", "history"}, id="paid: loading"),
     pytest.param(
         ORDER.format("written_off", "paid"),
-        {"evidence", "journal_missing", "balance"},
+        {"evidence", "journal_missing", "balance", "history", "suspense"},
         id="paid: written off",
     ),
     pytest.param(
@@ -135,25 +143,29 @@ CHANGES = [
         {"payment_amount", "loaded_amount"},
         id="order's amount",
     ),
-    pytest.param("DELETE FROM topup_order WHERE id = :paid", {"order_missing"}, id="order deleted"),
+    pytest.param(
+        "DELETE FROM topup_order WHERE id = :paid", {"order_missing", "history"}, id="order deleted"
+    ),
     # payments
     pytest.param(
         "DELETE FROM payment WHERE id = :payment_paid",
-        {"journal_stray", "state", "balance"},
+        {"journal_stray", "state", "balance", "suspense"},
         id="payment deleted",
     ),
     pytest.param(
         "UPDATE payment SET amount_fen = 1 WHERE id = :payment_paid",
-        {"payment_amount", "journal_differs", "balance"},
+        {"payment_amount", "journal_differs", "balance", "suspense"},
         id="payment's amount",
     ),
     pytest.param(
-        "UPDATE payment SET city = '5880' WHERE id = :payment_paid", {"journal_differs", "balance"}, id="city"
+        "UPDATE payment SET city = '5880' WHERE id = :payment_paid",
+        {"journal_differs", "balance", "suspense"},
+        id="city",
     ),
     # refunds
     pytest.param(
         "DELETE FROM refund WHERE reason = 'amount_differs' OR reason = 'paid_twice'",
-        {"refund_missing", "journal_unexpected", "balance"},
+        {"refund_missing", "journal_unexpected", "balance", "history", "suspense"},
         id="surplus without refund",
     ),
     pytest.param(
@@ -171,28 +183,28 @@ CHANGES = [
     ),
     pytest.param(
         "UPDATE refund SET state = 'done' WHERE order_id = :refunding",
-        {"state", "journal_missing", "balance"},
+        {"state", "journal_missing", "balance", "history", "suspense"},
         id="refund done",
     ),
     pytest.param(
         "UPDATE refund SET round = 2 WHERE order_id = :refunding",
-        {"journal_missing"},
+        {"journal_missing", "history"},
         id="another round",
     ),
     # attempts and evidence
     pytest.param(
         "UPDATE load_attempt SET state = 'loaded' WHERE order_id = :uncertain",
-        {"state", "evidence", "journal_missing", "balance"},
+        {"state", "evidence", "journal_missing", "balance", "history"},
         id="uncertain attempt loaded",
     ),
     pytest.param(
         "UPDATE load_attempt SET state = 'loaded', online_atc = 999 WHERE order_id = :dead",
-        {"state", "evidence", "journal_missing", "balance"},
+        {"state", "evidence", "journal_missing", "balance", "history"},
         id="dead attempt loaded",
     ),
     pytest.param(
         "UPDATE load_attempt SET state = 'dead' WHERE order_id = :loaded",
-        {"state", "evidence", "journal_unexpected"},
+        {"state", "evidence", "journal_unexpected", "history"},
         id="loaded attempt dead",
     ),
     pytest.param(
@@ -202,12 +214,14 @@ CHANGES = [
     ),
     pytest.param(
         "UPDATE load_attempt SET order_id = :loaded, state = 'loaded', online_atc = 998 WHERE order_id = :dead",
-        {"loaded_twice", "evidence", "journal_missing"},
+        {"loaded_twice", "evidence", "journal_missing", "history"},
         id="loaded twice",
     ),
     pytest.param("DELETE FROM evidence WHERE order_id = :loaded", {"evidence"}, id="no evidence of the load"),
     pytest.param("DELETE FROM evidence WHERE order_id = :dead", {"evidence"}, id="no evidence of the end"),
-    pytest.param("DELETE FROM evidence WHERE kind = 'four_eyes'", {"evidence"}, id="no word of two people"),
+    pytest.param(
+        "DELETE FROM evidence WHERE kind = 'four_eyes'", {"evidence", "approval"}, id="no word of two people"
+    ),
 ]
 
 
@@ -225,7 +239,8 @@ def test_whatever_is_changed_is_found(
 
 def test_a_journal_of_a_closed_day_may_stand_on_the_next(platform: Platform) -> None:
     platform.order_topup(CARD)
-    platform.change("UPDATE business_day SET closed_at = '2026-11-23 08:00:00' WHERE day = '2026-11-23'")
+    closed = f"{platform.clock.now():%Y-%m-%d %H:%M:%S}"
+    platform.change("UPDATE business_day SET closed_at = :at WHERE day = '2026-11-23'", at=closed)
     platform.order_topup(CARD)
 
     days = [str(row.business_day) for row in platform.rows("SELECT business_day FROM journal ORDER BY id")]
@@ -237,8 +252,11 @@ def test_a_journal_of_a_closed_day_may_stand_on_the_next(platform: Platform) -> 
 def test_a_difference_tells_what_and_where(history: History, tmp_path: Path) -> None:
     store = history.tampered(tmp_path / "ota.sqlite3", ORDER.format("closed", "paid"))
 
-    (found,) = checked_store(store).differences
+    found = {each.what: each for each in checked_store(store).differences}
 
     store.close()
-    assert (found.subject, found.what) == (history.names["payment_paid"], "state")
-    assert found.detail == "closed with a payment"
+    assert found.keys() == {"state", "history"}
+    assert found["state"].subject == history.names["payment_paid"]
+    assert found["state"].detail == "closed with a payment"
+    assert found["history"].subject == history.names["paid"]
+    assert found["history"].detail == "topup paid: told by its last step, not by its row"

@@ -9,7 +9,6 @@ import pytest
 from ota.reports import suspense
 from ota.reports.suspense import Item
 from ota.topup.refund_port import RefundAnswer
-from ota.web import metrics
 from tests.books import checked
 from tests.elements import blank
 from tests.platform import MakePlatform, Platform
@@ -20,7 +19,7 @@ FEE = {"cities/guangzhou.toml": [("issuance_fen = 0", "issuance_fen = 2000")]}
 
 def items(platform: Platform) -> list[Item]:
     with platform.built.store.read() as tx:
-        return suspense.items(tx)
+        return suspense.all_items(tx)
 
 
 def test_everything_that_waits_is_listed_with_its_reason_and_owner(any_platform: Platform) -> None:
@@ -99,6 +98,32 @@ def test_a_fee_waits_for_its_card(make_platform: MakePlatform) -> None:
     assert items(platform) == []
 
 
+def test_a_fee_whose_order_is_gone_waits_for_the_platform(make_platform: MakePlatform) -> None:
+    platform = make_platform(FEE)
+    platform.order_card(blank(), payment=platform.payment(2000))
+
+    platform.change("DELETE FROM issuance_order")
+
+    assert [(item.account, item.reason, item.owner) for item in items(platform)] == [
+        ("suspense", "order_missing", "platform")
+    ]
+    assert sum(item.amount_fen for item in items(platform)) == checked(platform).suspense_fen == 2000
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["DELETE FROM topup_order", "UPDATE topup_order SET state = 'closed'"],
+)
+def test_a_payment_without_a_paid_order_waits_for_the_platform(platform: Platform, change: str) -> None:
+    platform.order_topup(CARD, 777)
+
+    platform.change(change)
+
+    assert [(item.amount_fen, item.reason, item.owner) for item in items(platform)] == [
+        (777, "order_missing", "platform")
+    ]
+
+
 def test_totals_are_by_city_and_reason(platform: Platform) -> None:
     platform.order_topup(CARD, 100)
     platform.clock.advance(minutes=1)
@@ -107,24 +132,3 @@ def test_totals_are_by_city_and_reason(platform: Platform) -> None:
     summed = suspense.totals(items(platform), platform.clock.now())
 
     assert summed == {("5810", "waits_for_its_card"): (300, 60.0)}
-
-
-@pytest.mark.parametrize("name", ["ota_suspense_fen", "ota_suspense_oldest_seconds"])
-def test_what_no_longer_waits_is_shown_as_nothing(name: str) -> None:
-    labels = {"city": "0001", "reason": "a_reason"}
-    metrics.show_suspense({("0001", "a_reason"): (500, 60.0)})
-    before = metrics.registry.get_sample_value(name, labels)
-
-    metrics.show_suspense({})
-
-    assert before in (500, 60.0)
-    assert metrics.registry.get_sample_value(name, labels) == 0
-
-
-def test_a_sweep_publishes_what_waits(platform: Platform) -> None:
-    platform.order_topup(CARD, 777)
-
-    platform.built.runner.sweep()
-
-    labels = {"city": "5810", "reason": "waits_for_its_card"}
-    assert metrics.registry.get_sample_value("ota_suspense_fen", labels) == 777

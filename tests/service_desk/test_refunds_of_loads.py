@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from ota.service_desk.states import Action
+from ota.store import history
 from ota.topup.refund_port import RefundAnswer
 from tests.books import checked
 from tests.elements import tunion
+from tests.platform import Platform
 from tests.service_desk.test_decisions import Desk, desk
 
 __all__ = ["desk"]
@@ -55,11 +57,27 @@ def test_whoever_gives_money_back_again_decides_about_its_open_attempt(
     assert checked(desk.platform).written_off_fen == (-5000 if credited else 0)
 
 
+def _leave_open(platform: Platform) -> None:
+    """As earlier versions left the attempt: where it was, not decided."""
+    (attempt,) = platform.rows("SELECT id FROM load_attempt WHERE state = 'decided'")
+    platform.change("UPDATE load_attempt SET state = 'uncertain'")
+    with platform.built.store.begin() as tx:
+        history.record(
+            tx,
+            kind="load_attempt",
+            subject_id=attempt.id,
+            before="decided",
+            event="left_open",
+            after="uncertain",
+            at=platform.clock.now(),
+        )
+
+
 @pytest.mark.parametrize("credited", [True, False])
 def test_a_card_is_settled_even_where_a_decision_left_its_attempt_open(desk: Desk, credited: bool) -> None:
     _, refund_id = loaded_after_a_refusal(desk, credited=credited)
     decide(desk, Action.REFUND_BY_HAND, refund_id)
-    desk.platform.change("UPDATE load_attempt SET state = 'uncertain'")  # as earlier versions left it
+    _leave_open(desk.platform)
 
     ending = desk.contact().finish()
 

@@ -411,6 +411,24 @@ def test_a_card_that_was_finished_since_the_backup_is_found_and_left_as_it_is(ci
     assert checked(desk.platform).differences == []
 
 
+def test_a_card_that_was_finished_and_loaded_since_the_backup_takes_the_next_load(desk: Desk) -> None:
+    """Its counter is ahead of a new card's by what the restore made the platform forget."""
+    platform = desk.platform
+    order = platform.order_card(desk.element)
+    before = backup(platform)
+    platform.open(order["order_id"], desk.element).finish()
+    platform.top_up(order["card_no"], desk.element)
+    desk.element.reset()
+    before.restored()
+
+    found = platform.open(order["order_id"], desk.element).finish()
+    ending = platform.top_up(order["card_no"], desk.element)
+
+    assert found["outcome"]["state"] == "active"
+    assert ending["outcome"]["state"] == "loaded"
+    assert platform.rows("SELECT state, last_atc FROM card WHERE product IS NOT NULL") == [("active", 2)]
+
+
 def test_a_card_that_is_not_there_is_not_made_and_not_called_off(city_with_fee: Desk) -> None:
     """Its number may be on another element by now."""
     desk = city_with_fee

@@ -136,7 +136,7 @@ TWO_PAYMENTS: Final = Strike(CUSTOMER, Fault.PAID_TWICE, 1)
 """Gives the platform something to do on its own: the second payment goes back, and the wallet is told."""
 
 BACKSTAGE: Final[Mapping[str, Mapping[Fault, int]]] = {
-    "jobs": _each((_COMMIT, 13), (_PAUSE, 25), ((Fault.DATABASE_DOWN,), 25), ((Fault.JOB_LATE,), 2)),
+    "jobs": _each((_COMMIT, 13), (_PAUSE, 26), ((Fault.DATABASE_DOWN,), 26), ((Fault.JOB_LATE,), 2)),
     "refund desk": _each(((Fault.REFUND_LOST, Fault.REFUND_SLOW, Fault.REFUND_ANSWER_LOST), 1)),
     "event desk": _each(((Fault.EVENT_LOST, Fault.EVENT_REFUSED, Fault.EVENT_ANSWER_LOST), 1)),
     "operator": _each(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -24,6 +25,36 @@ def troubled(seed: int) -> Scenario:
 @pytest.mark.parametrize("seed", [0, 6, 7, 9, 13])
 def test_what_a_restore_forgets_is_neither_lost_nor_doubled(installation: Installation, seed: int) -> None:
     outcome = run(installation, troubled(seed), keep_lines=True)
+
+    assert [strike.fault for strike in outcome.struck].count(Fault.RESTORE) == 1
+    assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])
+
+
+WAYS: Final[Mapping[str, Scenario]] = {
+    "a frozen card lets a forgotten order in late, and its payment after it": Scenario(
+        625, (3, 4, 12, 15, 16, 19)
+    ),
+    "a card speaks against an order that people released": Scenario(616, (7, 9, 15, 16, 17, 19, 20)),
+}
+"""Seeds whose own faults lead to what one restore leaves behind."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_restore_leaves_behind_finds_an_end(installation: Installation, way: str) -> None:
+    outcome = run(installation, WAYS[way], keep_lines=True)
+
+    assert [strike.fault for strike in outcome.struck].count(Fault.RESTORE) == 1
+    assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_city_that_remembers_more_than_the_platform_costs_nobody_a_fen(
+    installation: Installation, seed: int
+) -> None:
+    faults = FAULTS | {Fault.CITY_HOST_LOST, Fault.CITY_HOST_LATE}
+    scenario = replace(troubled(seed), faults=faults, city_host=True)
+
+    outcome = run(installation, scenario, keep_lines=True)
 
     assert [strike.fault for strike in outcome.struck].count(Fault.RESTORE) == 1
     assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])

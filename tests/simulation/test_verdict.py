@@ -75,6 +75,11 @@ def _paid_and_forgotten(world: World) -> None:
     world.truth.trades["trade-x"] = Trade("trade-x", "sandbox-wallet", 500, answer="taken")
 
 
+def _paid_and_refused(world: World) -> None:
+    refused = Trade("trade-x", "sandbox-wallet", 500, answer="refused", refusal="payment_differs")
+    world.truth.trades["trade-x"] = refused
+
+
 def _element_wiped(world: World) -> None:
     card = next(card for card in world.truth.cards if card.credits)
     card.element._registry.applications.clear()
@@ -95,31 +100,45 @@ def _booked_there_alone(world: World) -> None:
     world.host_wire.host.loads["att_x"] = BookedLoad("3104870300000000006", "loaded")
 
 
+def _open_there_alone(world: World) -> None:
+    world.truth.forgotten_questions.add("att_x")
+    world.host_wire.host.loads["att_x"] = BookedLoad("3104870300000000006", "authorised")
+
+
 def _nobody_heard(world: World) -> None:
     world.events._states.clear()
 
 
 @dataclass(frozen=True)
 class Case:
+    """``counted``: the signs of the fen that are counted as lost and as doubled."""
+
     promise: str
     spoil: Spoil
     route: Route = Route.APP
+    counted: tuple[bool, bool] | None = None
 
 
 CASES: Final = {
     "an attempt counts as dead": Case(
         "not loaded is proven", tables("UPDATE load_attempt SET state = 'dead'")
     ),
-    "a load that is not on the card": Case("loaded is proven", _one_credit_less),
-    "a credit that was written twice": Case("an order credits a card at most once", _credit_twice),
+    "a load that is not on the card": Case("loaded is proven", _one_credit_less, counted=(True, False)),
+    "a credit that was written twice": Case(
+        "an order credits a card at most once", _credit_twice, counted=(False, True)
+    ),
     "a credit of another amount": Case("a credit has its attempt", _other_credit),
-    "an attempt is gone": Case("a credit has its attempt", tables("DELETE FROM load_attempt")),
+    "an attempt is gone": Case(
+        "a credit has its attempt", tables("DELETE FROM load_attempt"), counted=(True, True)
+    ),
     "money spent that no gate took": Case("cards add up", _spent_unseen),
     "a loaded order counts as paid back": Case(
         "orders are what cards hold", tables("UPDATE topup_order SET state = 'refunded'")
     ),
-    "a customer has money back and the load": Case("refunds are what customers have back", trade(_returned)),
-    "a payment of another amount": Case("a payment was made", trade(_cheaper)),
+    "a customer has money back and the load": Case(
+        "refunds are what customers have back", trade(_returned), counted=(False, True)
+    ),
+    "a payment of another amount": Case("a payment was made", trade(_cheaper), counted=(False, True)),
     "a payment that was taken is not booked": Case("no captured payment vanishes", _paid_and_forgotten),
     "a journal on another day": Case(
         "a business day is the calendar's",
@@ -137,7 +156,7 @@ CASES: Final = {
         ),
     ),
     "a fee that was given back though the card is there": Case(
-        "refunds are what customers have back", _fee_returned, Route.NEW_CARD
+        "refunds are what customers have back", _fee_returned, Route.NEW_CARD, counted=(False, True)
     ),
     "a number is held for nobody": Case(
         "numbers are not lost",
@@ -165,6 +184,29 @@ CASES: Final = {
         "new cards get new keys", _keys_had_changed_before, Route.NEW_CARD
     ),
     "a city booked what was never asked": Case("a city's books are ours", _booked_there_alone),
+    "a city keeps a load open that a restore forgot": Case(
+        "a city's books are its cards'", _open_there_alone
+    ),
+    "a payment was refused and is booked nowhere": Case("no captured payment vanishes", _paid_and_refused),
+    "money stands in another city's books": Case(
+        "the books agree with everything",
+        tables(
+            "INSERT INTO account (id, kind, owner) VALUES ('card_liability:9999', 'card_liability', '9999')",
+            "INSERT INTO posting (journal_id, line, account_id, amount_fen) "
+            "SELECT journal_id, 20, account_id, -amount_fen FROM posting WHERE account_id LIKE 'card_liab%'",
+            "INSERT INTO posting (journal_id, line, account_id, amount_fen) "
+            "SELECT journal_id, 21, 'card_liability:9999', amount_fen FROM posting "
+            "WHERE account_id LIKE 'card_liab%' AND line < 20",
+        ),
+    ),
+    "an entry more in the trail": Case(
+        "the audit trail is as it was written",
+        tables(
+            "INSERT INTO audit (stream, position, actor, action, subject_id, data, at, previous, digest) "
+            "VALUES ('refunds', 99, 'nobody', 'refund_started', 'ref_x', '{}', '2026-11-23 10:00:00.000000', "
+            "zeroblob(32), zeroblob(32))"
+        ),
+    ),
     "a wallet never heard": Case("wallets are told how it ended", _nobody_heard),
 }
 
@@ -184,3 +226,5 @@ def test_a_spoilt_ending_is_noticed(installation: Installation, name: str) -> No
 
     assert not verdict.ok
     assert (verdict.complaint or "").startswith(CASES[name].promise), verdict
+    if (expected := CASES[name].counted) is not None:
+        assert (verdict.lost_fen > 0, verdict.doubled_fen > 0) == expected

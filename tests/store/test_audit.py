@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from ota.store import audit, audit_check
 from ota.store.anchors import Anchor, Anchors, AnchorsDamaged, read_anchors
 from ota.store.audit import GENESIS, Entry, Head
-from ota.store.audit_check import Finding
+from ota.store.audit_check import Finding, Witness
 from ota.store.engine import open_engine
 from ota.store.phases import Store
 from tests.store.conftest import SetClock
@@ -50,7 +50,7 @@ def write(store: Store, clock: SetClock, count: int, stream: str = STREAM) -> li
 
 def verified(store: Store, anchors: Iterable[Anchor] = ()) -> list[Finding]:
     with store.snapshot() as tx:
-        return audit_check.verify(tx, anchors)
+        return audit_check.verify(tx, Witness(SetClock().now(), list(anchors))).findings
 
 
 def tamper(store: Store, change: Tamper) -> None:
@@ -326,7 +326,7 @@ def test_the_progress_of_a_long_check_is_told(store: Store, clock: SetClock) -> 
     steps: list[int] = []
 
     with store.snapshot() as tx:
-        audit_check.verify(tx, progress=steps.append)
+        audit_check.verify(tx, Witness(clock.now()), steps.append)
 
     assert sum(steps) == 5
 

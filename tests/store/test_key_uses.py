@@ -13,6 +13,7 @@ from ota.core.errors import Unavailable
 from ota.hsm_adapter.ports import Operation
 from ota.hsm_adapter.trail import KeyUse
 from ota.store import audit, audit_check, key_uses
+from ota.store.audit_check import Witness
 from ota.store.engine import open_engine
 from ota.store.key_uses import KeyUses
 from ota.store.phases import Store
@@ -66,7 +67,7 @@ def test_uses_are_summed_by_who_order_operation_key_and_outcome(store: Store, cl
         }
     ]
     with store.snapshot() as tx:
-        assert audit_check.verify(tx) == []
+        assert audit_check.verify(tx, Witness(clock.now())).findings == []
 
 
 def test_a_summary_tells_of_what_came_after_the_last_one(store: Store, clock: SetClock) -> None:

@@ -133,3 +133,39 @@ def test_rows_that_were_there_are_kept(database_url: str) -> None:
     assert [(row[0], row[1], bool(row[2])) for row in kept] == [("dec_1", "refund", True)]
     assert found is not None
     assert found.otp_secret == "SECRET"
+
+
+def test_a_free_number_that_money_was_ordered_for_is_spent_and_the_money_only_goes_back(
+    database_url: str,
+) -> None:
+    """An order of before the rule: called off, its number given back, its refund refused."""
+    engine = open_engine(database_url)
+    upgrade(engine, "0013")
+    with engine.begin() as tx:
+        tx.exec_driver_sql(
+            "INSERT INTO issuance_order (id, caller_id, idempotency_key, city, product, se_id, card_no, state, fee_fen, "
+            "request_digest, issued_on, created_at, updated_at) VALUES ('iss_1', 'wallet', 'k', '5810', 'p', 'se', 'named', "
+            "'abandoned', 0, 'd', '20260101', '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO topup_order (id, caller_id, idempotency_key, card_no, city, amount_fen, state, issuance_id, "
+            "created_at, updated_at) VALUES "
+            "('top_1', 'wallet', 'a', 'named', '5810', 1, 'paid', 'iss_1', '2026-01-01 00:00:00', '2026-01-01 00:00:00'), "
+            "('top_2', 'wallet', 'b', 'named', '5810', 1, 'paid', NULL, '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO card_number (card_no, city, state, updated_at) VALUES "
+            "('named', '5810', 'free', '2026-01-01 00:00:00'), ('other', '5810', 'free', '2026-01-01 00:00:00')"
+        )
+
+    upgrade(engine)
+
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql
+        numbers = dict(map(tuple, rows("SELECT card_no, state FROM card_number")))
+        marked = [row[0] for row in rows("SELECT id FROM topup_order WHERE no_card_since IS NOT NULL")]
+        told = [tuple(row) for row in rows("SELECT subject_id, event, after FROM state_history")]
+    engine.dispose()
+    assert numbers == {"named": "retired", "other": "free"}
+    assert marked == ["top_1"]
+    assert told == [("named", "skipped", "retired")]

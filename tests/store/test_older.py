@@ -9,6 +9,7 @@ import pytest
 from ota.cli.preparation import prepare
 from ota.store import audit_check
 from ota.store.anchors import Anchors, read_anchors
+from ota.store.audit_check import Witness
 from ota.store.older import DatabaseOlder, require_not_older
 from tests.platform import Platform, any_platform, make_platform, number, platform, sqlite_url
 from tests.restores import backup, tell
@@ -27,7 +28,7 @@ def anchored(platform: Platform) -> Path:
 
 def is_refused(platform: Platform, path: Path) -> bool:
     try:
-        require_not_older(platform.built.store, path)
+        require_not_older(platform.built.store, path, platform.clock.now())
     except DatabaseOlder:
         return True
     return False
@@ -85,7 +86,7 @@ def test_an_entry_of_the_audit_trail_that_is_gone_is_noticed(platform: Platform)
     before.put_back()
 
     with pytest.raises(DatabaseOlder, match="refunds 1"):
-        require_not_older(platform.built.store, path)
+        require_not_older(platform.built.store, path, platform.clock.now())
 
 
 def test_a_restore_that_was_told_of_serves_and_is_anchored_anew(platform: Platform) -> None:
@@ -94,13 +95,26 @@ def test_a_restore_that_was_told_of_serves_and_is_anchored_anew(platform: Platfo
     platform.post(f"/v1/topups/{order['order_id']}/refund")
     anchored(platform)
 
-    before.restored()
+    known = before.restored().restore_id
     something_happens(platform)
     path = anchored(platform)
 
     assert not is_refused(platform, path)
     with platform.built.store.snapshot() as tx:
-        assert audit_check.verify(tx, read_anchors(path)) == []
+        witness = Witness(platform.clock.now(), read_anchors(path), [known])
+        assert audit_check.verify(tx, witness).findings == []
+
+
+def test_a_row_of_a_restore_that_the_trail_does_not_tell_of_lets_nothing_serve(platform: Platform) -> None:
+    before = backup(platform)
+    something_happens(platform)
+    path = anchored(platform)
+    before.put_back()
+    platform.change(
+        "INSERT INTO database_restore (id, backup_at, at, actor, data) SELECT 'rst_forged', NULL, '2099-01-01 00:00:00', 'x', '{}'"
+    )
+
+    assert is_refused(platform, path)
 
 
 def test_a_second_silent_restore_is_refused_again(platform: Platform) -> None:
@@ -126,6 +140,7 @@ def test_entries_that_were_cut_are_found_also_before_a_restore(platform: Platfor
     )
 
     with platform.built.store.snapshot() as tx:
-        found = {finding.what for finding in audit_check.verify(tx, read_anchors(path))}
+        witness = Witness(platform.clock.now(), read_anchors(path))
+        found = {finding.what for finding in audit_check.verify(tx, witness).findings}
 
     assert "anchor" in found

@@ -113,24 +113,51 @@ def test_a_job_that_fails_is_tried_again_after_a_growing_pause(
     assert log.outcomes == [("settle", "failed"), ("settle", "failed"), ("settle", "done")]
 
 
-def test_a_job_that_never_works_dies_and_can_be_revived(
-    store: Store, clock: SetClock, make: Make, log: Worklog
-) -> None:
+def test_a_job_that_never_works_dies(store: Store, clock: SetClock, make: Make, log: Worklog) -> None:
     log.failures = 3
     stage(store, clock, "a1")
     for _ in range(4):
         make().run_due()
         clock.advance(minutes=1)
-    dead = backlog(store, clock)
+    found = backlog(store, clock)
 
-    with store.begin() as tx:
-        revived = outbox.revive(tx, clock.now())
+    assert (found.waiting, found.dead) == (0, 1)
+    assert log.outcomes[2] == ("settle", "dead")
+    assert log.done == []
+
+
+def test_a_job_that_died_and_was_staged_again_is_mourned_once(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    log.failures = 6
+    for _ in range(2):
+        stage(store, clock, "a1")
+        for _ in range(3):
+            make().run_due()
+            clock.advance(minutes=1)
+
+    found = backlog(store, clock)
+
+    assert log.outcomes.count(("settle", "dead")) == 2
+    assert (found.waiting, found.dead) == (0, 1)
+
+
+def test_a_job_that_ends_well_takes_the_dead_one_of_its_subject_along(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    log.failures = 6
+    stage(store, clock, "a1", "other")
+    for _ in range(3):
+        make().run_due()
+        clock.advance(minutes=1)
+    stage(store, clock, "a1")
+
     make().run_due()
 
-    assert (dead.waiting, dead.dead) == (0, 1)
-    assert log.outcomes[2] == ("settle", "dead")
-    assert revived == 1
+    with store.read() as tx:
+        left = tx.execute(outbox.outbox.select()).all()
     assert log.done == ["a1"]
+    assert [row.subject_id for row in left] == ["other"]
 
 
 def test_why_it_failed_is_kept_without_what_it_said(
@@ -168,6 +195,59 @@ def test_a_job_whose_process_died_is_run_by_another(
 
     assert (meanwhile, later) == (0, 1)
     assert log.done == ["a1"]
+
+
+def killed_while_running(clock: SetClock, make: Make, times: int) -> list[list[str]]:
+    """A process takes what is due and is killed by the first of it, again and again; what each one took."""
+    taken = []
+    for _ in range(times):
+        taken.append([job.subject_id for job in make().claim()])
+        clock.advance(minutes=2)
+    return taken
+
+
+def test_a_job_that_kills_its_process_is_dead_after_its_tries(
+    store: Store, clock: SetClock, make: Make, log: Worklog, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage(store, clock, "killer")
+
+    taken = killed_while_running(clock, make, times=5)
+
+    found = backlog(store, clock)
+    assert taken == [["killer"]] * PATIENCE.max_attempts + [[], []]
+    assert (found.waiting, found.dead) == (0, 1)
+    assert log.outcomes == [("settle", "dead")]
+    assert "job settle for killer is dead" in caplog.text
+
+
+def test_a_job_that_kills_its_process_takes_its_neighbours_along_once(
+    store: Store, clock: SetClock, make: Make, log: Worklog
+) -> None:
+    stage(store, clock, "killer", "a1", "a2")
+
+    (first, then) = killed_while_running(clock, make, times=2)
+    clock.advance(seconds=-1)  # the lease of the killer goes on, theirs have ended
+    while make().run_due():
+        pass
+
+    assert first == ["killer", "a1", "a2"]
+    assert then == ["killer"]
+    assert log.done == ["a1", "a2"]
+
+
+def test_a_job_that_was_slower_than_its_lease_and_ends_well_is_forgotten(
+    store: Store, clock: SetClock, make: Make
+) -> None:
+    stage(store, clock, "slow")
+    killed_while_running(clock, make, times=PATIENCE.max_attempts - 1)
+    (last,) = make().claim()
+    clock.advance(minutes=3)
+    make().claim()  # another process calls it dead
+
+    with store.begin() as tx:
+        outbox.finish(tx, [last])
+
+    assert backlog(store, clock) == outbox.Backlog(0, 0, 0.0)
 
 
 def test_two_processes_never_take_the_same_job(store: Store, clock: SetClock, make: Make) -> None:
@@ -291,6 +371,20 @@ def test_money_goes_before_news_however_long_the_news_has_waited(store: Store, c
 
     assert ran[0] == "refund"
     assert len(ran) == 20  # then it looks again
+
+
+def test_news_whose_process_died_waits_for_money_that_nobody_has_tried(store: Store, clock: SetClock) -> None:
+    ran: list[str] = []
+    stage_news(store, clock, 2)
+    runner = hurried(store, clock, ran)
+    runner.claim()
+    clock.advance(minutes=2)
+    stage(store, clock, "refund")
+
+    taken = [runner.run_due() for _ in range(4)]
+
+    assert ran == ["refund", "news-0", "news-1"]
+    assert taken == [1, 1, 1, 0]
 
 
 def test_news_has_its_turn_however_much_money_waits(store: Store, clock: SetClock) -> None:

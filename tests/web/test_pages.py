@@ -59,6 +59,32 @@ def test_a_part_that_hangs_does_not_hang_the_answer_and_is_not_asked_twice() -> 
     assert len(asked) == 1
 
 
+def test_what_a_server_can_work_without_is_named_and_takes_nothing_from_its_readiness(
+    built: wiring.Wiring,
+) -> None:
+    def away() -> None:
+        raise OSError("no route to Redis")
+
+    app = create_app(replace(built, asides={"redis": away}))
+
+    answer = app.test_client().get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json == {"status": "ok", "parts": {"database": "ok", "hsm": "ok", "redis": "down"}}
+
+
+def test_a_server_is_ready_while_the_redis_of_its_workers_is_away(built: wiring.Wiring) -> None:
+    nowhere = replace(built.settings.redis, url="redis://127.0.0.1:1/0")
+    whole = wiring.build(replace(built.settings, redis=nowhere), clock=built.clock)
+
+    answer = create_app(whole).test_client().get("/readyz")
+    whole.store.close()
+
+    assert answer.status_code == 200
+    assert answer.json is not None
+    assert answer.json["parts"]["redis"] in {"down", "slow"}
+
+
 def test_figures_are_counted_by_route(client: FlaskClient, door: Door) -> None:
     client.get("/v1/things/3104890000000000123", headers=door.headers())
 
@@ -87,14 +113,10 @@ def test_several_processes_are_added_up(
     assert len(seen) == 1
 
 
-def test_the_backlog_of_jobs_is_shown(client: FlaskClient) -> None:
-    metrics.show_backlog(3, 1, 2.5)
+def test_runs_of_jobs_are_counted(client: FlaskClient) -> None:
     metrics.count_job("settle", "done")
 
-    text = client.get("/metrics").text
-
-    assert "ota_jobs_waiting 3.0" in text
-    assert "ota_jobs_dead 1.0" in text
+    assert 'ota_job_runs_total{job="settle",outcome="done"}' in client.get("/metrics").text
 
 
 def test_the_description_is_openapi_3_1_and_names_every_declared_route(client: FlaskClient) -> None:

@@ -15,7 +15,7 @@ from ota.sandbox.simulation.cards import Card, Credit
 from ota.sandbox.simulation.truth import Truth
 from ota.store.outbox import outbox
 from ota.topup.models import load_attempt, payment, refund, topup_order
-from ota.topup.states import LIVE, AttemptState, PaymentPurpose, TopupState
+from ota.topup.states import LIVE, AttemptState, PaymentPurpose, RefundState, TopupState
 
 LoadKey = tuple[str, int, str, str, str]
 """One load of one card, as card and platform both know it: number, counter before it, random, terminal, date and time."""
@@ -77,6 +77,8 @@ class PaymentRow:
     """Whether it is the payment of its order; else it is surplus and goes back."""
     is_fee: bool
     """Whether it pays for a card, and its order is an issuance."""
+    refund: RefundState | None
+    """How far it is on its way back, if it is."""
 
 
 def read(engine: sa.Engine) -> Books:
@@ -117,7 +119,10 @@ def card_of(engine: sa.Engine, event_id: str) -> str:
 def read_payments(engine: sa.Engine) -> list[PaymentRow]:
     """Every payment that the platform took."""
     with engine.connect() as tx:
-        rows = tx.execute(sa.select(payment).order_by(payment.c.id))
+        back = sa.select(payment, refund.c.state.label("refund_state")).outerjoin(
+            refund, refund.c.payment_id == payment.c.id
+        )
+        rows = tx.execute(back.order_by(payment.c.id))
         return [
             PaymentRow(
                 row.order_id,
@@ -125,6 +130,7 @@ def read_payments(engine: sa.Engine) -> list[PaymentRow]:
                 row.amount_fen,
                 row.surplus is None,
                 row.purpose is PaymentPurpose.FEE,
+                row.refund_state,
             )
             for row in rows
         ]

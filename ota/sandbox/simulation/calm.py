@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from ota.issuance.models import channel_opening
+from ota.issuance.models import channel_opening, chip_opening
 from ota.sandbox.simulation import books, gate
 from ota.sandbox.simulation.caller import Caller
 from ota.sandbox.simulation.cards import Card
@@ -78,4 +78,5 @@ class Calm:
     def _look_at_blocked_elements(self) -> None:
         """An operator has looked at every element that refused the platform twice, and lets it be tried again."""
         with self._engine.begin() as tx:
-            tx.execute(channel_opening.delete())
+            for counted in (channel_opening, chip_opening):
+                tx.execute(counted.delete())

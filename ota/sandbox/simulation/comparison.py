@@ -19,12 +19,14 @@ from ota.sandbox.simulation.trace import Trace
 from ota.sandbox.simulation.truth import Truth
 from ota.service_desk.service import Decisions, Proposal
 from ota.service_desk.states import PROVEN, Action
-from ota.topup.models import payment, refund, topup_order
-from ota.topup.states import RefundState, TopupState
+from ota.topup.evidence import RESTORED
+from ota.topup.models import evidence, load_attempt, payment, refund, topup_order
+from ota.topup.states import AttemptState, RefundState, TopupState
 
 _MAKER: Final = Principal(CallerKind.STAFF, "clerk")
 _CHECKER: Final = Principal(CallerKind.STAFF, "supervisor")
 _PROOF: Final = "the wallet's list and the card"
+_GIVEN_UP: Final = (AttemptState.DECIDED, AttemptState.GIVEN_UP)
 
 
 class Comparison:
@@ -63,7 +65,22 @@ class Comparison:
             return Action.CONFIRM_LOAD
         if self._truth.trades[trade_no].returned_fen:
             return Action.RECORD_REFUND
-        return Action.RELEASE_ORDER
+        return Action.REFUND if self._has_more_against_it(order_id) else Action.RELEASE_ORDER
+
+    def _has_more_against_it(self, order_id: str) -> bool:
+        """Whether not the restore alone holds an order: its card does, it was held before, or people gave a load of it up.
+
+        Such an order cannot go on (docs/operations.md).
+        """
+        by_restore = sa.select(topup_order.c.restore_id).where(topup_order.c.id == order_id)
+        told = sa.select(evidence.c.data).where(evidence.c.order_id == order_id, evidence.c.kind == RESTORED)
+        given_up = sa.select(load_attempt.c.id).where(
+            load_attempt.c.order_id == order_id, load_attempt.c.state.in_(_GIVEN_UP)
+        )
+        with self._engine.connect() as tx:
+            was_held = any(data["before"] == TopupState.HELD for data in tx.execute(told).scalars())
+            is_given_up = tx.execute(given_up).first() is not None
+            return tx.execute(by_restore).scalar_one() is None or was_held or is_given_up
 
     def _decide(self, desk: Decisions, action: Action, subject: str) -> None:
         proof = {"proof": _PROOF} if action in PROVEN else {}

@@ -73,17 +73,19 @@ class Errand:
     def settle(self) -> Steps[None]:
         """Get every answer that is still missing."""
         for intention in self._unanswered():
+            intention.follow(self._renamed())
             yield from intention.pursue(self.caller, self.luck)
 
     def settle_again(self) -> Steps[None]:
         """After a restore: send again what it forgot, in the old order, under the same keys."""
-        renamed: dict[str, str] = {}
         for intention in self.intentions:
-            before = intention.order_id
-            intention.recall(self.caller.truth, renamed)
-            yield from intention.pursue(self.caller, self.luck)
-            if before and intention.order_id and before != intention.order_id:
-                renamed[before] = intention.order_id
+            intention.recall(self.caller.truth)
+        yield from self.settle()
+
+    def _renamed(self) -> dict[str, str]:
+        """Orders that a restore forgot, with those that took their place: at once, or when a frozen card was released."""
+        again = (each for each in self.intentions if each.forgotten_id and each.order_id)
+        return {each.forgotten_id: each.order_id for each in again}
 
     def _unanswered(self) -> Iterator[Intention]:
         return (intention for intention in self.intentions if intention.reply is None)

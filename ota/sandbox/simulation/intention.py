@@ -27,6 +27,8 @@ class Intention:
     reply: Reply | None = None
     is_false: bool = False
     """A wallet that vouches for what is not so: a platform that forgot the truth would believe it."""
+    forgotten_id: str = ""
+    """The order that the answer told of before a restore."""
 
     def pursue(self, caller: Caller, luck: Luck, tries: int = 4) -> Steps[Reply | None]:
         """Try some more; the final answer once there is one."""
@@ -36,15 +38,18 @@ class Intention:
                 self._take(reply)
         return self.reply
 
-    def recall(self, truth: Truth, renamed: Mapping[str, str]) -> None:
-        """After a restore: what it forgot is sent again under the same key, to the order that took the old one's place."""
-        for old, new in renamed.items():
-            self.path = self.path.replace(old, new)
+    def recall(self, truth: Truth) -> None:
+        """After a restore: what it forgot is sent again under the same key."""
         if self.reply is None:
             return
         is_forgotten = any(trade.number in truth.forgotten_trades for trade in self.trades)
         if is_forgotten or (self.reply.ok and self.order_id in truth.forgotten_orders):
-            self.reply = None
+            self.forgotten_id, self.reply = self.order_id, None
+
+    def follow(self, renamed: Mapping[str, str]) -> None:
+        """What is about an order that a restore forgot is about the one that took its place."""
+        for forgotten, order_id in renamed.items():
+            self.path = self.path.replace(forgotten, order_id)
 
     @property
     def order_id(self) -> str:
@@ -57,3 +62,4 @@ class Intention:
         for trade in self.trades:
             if trade.answer != "taken":
                 trade.answer = "taken" if reply.ok else "refused"
+                trade.refusal = reply.code

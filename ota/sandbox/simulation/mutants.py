@@ -34,6 +34,12 @@ _ALL: Final = (
     Mutant("card-lock-removed", "a load is decided on what was read before the lock", loads.no_card_lock),
     Mutant("posting-not-unique", "a repeated notice is booked again", payments.posting_not_unique),
     Mutant("notice-amount-unchecked", "whatever was paid pays the order", payments.amount_unchecked),
+    Mutant(
+        "surplus-unbooked",
+        "a payment that cannot serve is refused, and that is that",
+        payments.surplus_unbooked,
+    ),
+    Mutant("one-citys-books", "every city's money stands in the books of one", payments.one_city),
     Mutant("yuan-as-float", "amounts are yuan in floating point on their way", payments.yuan_as_float),
     Mutant(
         "day-cut-by-wall-clock", "the business day is the date on the server's clock", payments.wall_clock_day
@@ -43,6 +49,9 @@ _ALL: Final = (
     Mutant("key-version-ignored", "the newest key is the key of every card", keys.stated_version_ignored),
     Mutant("key-state-unasked", "the HSM says in time that a key is verify-only", keys.bar_unasked),
     Mutant("city-host-untold", "a city's host need not hear how a load ended", hosts.untold),
+    Mutant(
+        "trail-unchained", "an entry of the audit trail need not name the one before", decisions.unchained
+    ),
     Mutant("one-person-decides", "who proposes a decision may approve it", decisions.one_person),
     Mutant("decision-of-any-attempt", "a decision is about whatever attempt is open", decisions.any_attempt),
 )

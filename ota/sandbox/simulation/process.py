@@ -164,14 +164,21 @@ class Process:
             moments.luck, self.busy = None, False
 
     def run_jobs(self, luck: Luck, *, sweep: bool) -> int:
-        """Run what is due in the outbox, as the job loop does, after the sweeps if told; how many jobs were taken."""
+        """Run the outbox as the job loop does, until nothing is due, after the sweeps if told; how many jobs were taken.
+
+        One round is not enough: a row that may have ended a process is taken alone.
+        """
         self.busy, self.moments.luck = True, luck
+        taken = 0
         try:
             if sweep:
                 self.built.runner.sweep()
-            return self.built.runner.run_due()
+            while more := self.built.runner.run_due():
+                taken += more
         except (Killed, OtaError):
             return 0
+        else:
+            return taken
         finally:
             self.moments.luck, self.busy = None, False
 

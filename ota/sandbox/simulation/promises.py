@@ -55,6 +55,9 @@ class AnswerWatch:
         with self._engine.connect() as tx:
             if tx.execute(found).first() is None:
                 raise Violated("no MAC2 before its attempt is durable", "an answer held one without a row")
+        asked = load.answer.mac1.value, load.answer.random, load.answer.online_atc
+        if self._truth.mac2s.setdefault(asked, mac2.value) != mac2.value:
+            raise Violated("one live authorisation per card", "one answer of a card got two MAC2s")
 
     def _require_same_answer(self, request: Request, reply: Reply) -> None:
         """The same report of the same session gets the same answer, byte for byte."""

@@ -12,7 +12,7 @@ from typing import Final, cast
 import sqlalchemy as sa
 
 from ota.issuance.models import issuance_order, issuance_step
-from ota.sandbox.simulation import books
+from ota.sandbox.simulation import books, city_host
 from ota.sandbox.simulation.faults import Dice, Fault, Luck
 from ota.sandbox.simulation.schedule import VirtualClock
 from ota.sandbox.simulation.truth import Truth
@@ -35,8 +35,8 @@ class _Backup:
 class Backups:
     """The last backups of a run, and the one restore that may come of them.
 
-    Only SQLite is put back, and only where no city answers for its cards itself: what such a city remembers of forgotten
-    loads, and a card that was ordered or built since the backup, are settled outside of the platform (docs/operations.md).
+    Only SQLite is put back, and no backup since which a card was ordered or built: such a card is settled outside of the
+    platform (docs/operations.md).
     """
 
     def __init__(self, engine: sa.Engine, truth: Truth, clock: VirtualClock, dice: Dice) -> None:
@@ -44,10 +44,8 @@ class Backups:
         self._truth = truth
         self._clock = clock
         scenario = dice.scenario
-        self._is_wanted = (
-            engine.dialect.name == "sqlite"
-            and not scenario.has_city_host
-            and (scenario.forced is not None or Fault.RESTORE in dice.enabled)
+        self._is_wanted = engine.dialect.name == "sqlite" and (
+            scenario.forced is not None or Fault.RESTORE in dice.enabled
         )
         self._kept: deque[_Backup] = deque(maxlen=_KEPT)
 
@@ -80,6 +78,7 @@ class Backups:
         self._truth.answers.clear()
         self._truth.forgotten_orders |= before.orders - after.orders
         self._truth.forgotten_trades |= before.trades.keys() - after.trades.keys()
+        self._truth.forgotten_questions |= before.questions - after.questions
         for key, order_id in before.loads.items():
             if key not in after.loads:
                 self._truth.forgotten_loads[key] = before.trade_of[order_id]
@@ -98,9 +97,10 @@ class Backups:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the tables know: orders, payments by trade, and loads with their orders."""
+    """What the tables know: orders, loads that a city was asked about, payments by trade, and loads with their orders."""
 
     orders: frozenset[str]
+    questions: frozenset[str]
     trades: Mapping[str, str]
     trade_of: Mapping[str, str]
     loads: Mapping[books.LoadKey, str]
@@ -111,6 +111,7 @@ class _Known:
         seen, payments = books.read(engine), books.read_payments(engine)
         return cls(
             frozenset(seen.orders),
+            city_host.asked_about(engine),
             {row.trade_no: row.order_id for row in payments},
             {row.order_id: row.trade_no for row in payments if row.serves and not row.is_fee},
             {attempt.key: attempt.order_id for attempt in seen.attempts},

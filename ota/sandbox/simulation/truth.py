@@ -21,14 +21,15 @@ class Violated(BaseException):
 class Trade:
     """Money that a customer really paid to a wallet or at a terminal.
 
-    ``answer`` is what the platform finally said about its notice: "taken", "refused", or None as long as nobody knows.
-    ``returned_fen`` is what the customer got back.
+    ``answer`` is what the platform finally said about its notice: "taken", "refused", or None as long as nobody knows;
+    ``refusal`` is the code that it refused with. ``returned_fen`` is what the customer got back.
     """
 
     number: str
     payer: str
     amount_fen: int
     answer: str | None = None
+    refusal: str = ""
     returned_fen: int = 0
 
 
@@ -48,8 +49,12 @@ class Truth:
     """How often the platform's database went back to an earlier moment. What it forgot then:"""
     forgotten_orders: set[str] = field(default_factory=set)
     forgotten_trades: set[str] = field(default_factory=set)
+    forgotten_questions: set[str] = field(default_factory=set)
+    """Loads that a city's host was asked for."""
     forgotten_loads: dict[tuple[str, int, str, str, str], str] = field(default_factory=dict)
     """MAC2s that left, as card and platform know a load, with the trades that paid for them."""
+    mac2s: dict[tuple[bytes, bytes, int], bytes] = field(default_factory=dict)
+    """The one MAC2 that left for an answer of a card, by MAC1, random and counter in that answer."""
     confirmed: set[str] = field(default_factory=set)
     """Orders whose money two people saw on a card."""
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))

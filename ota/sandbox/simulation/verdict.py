@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -12,17 +13,22 @@ import sqlalchemy as sa
 from ota.issuance.states import IssuanceState
 from ota.ledger.accounts import AccountKind
 from ota.ledger.models import business_day, journal
+from ota.reports import books_check
 from ota.sandbox.city_host import CityHost
 from ota.sandbox.simulation import books, city_host, issued, promises
 from ota.sandbox.simulation.books import Books, PaymentRow
 from ota.sandbox.simulation.event_desk import EventDesk
 from ota.sandbox.simulation.truth import Truth, Violated
-from ota.topup.states import TopupState
+from ota.store import audit_check
+from ota.store.audit_check import Witness
+from ota.topup.states import RefundState, TopupState
 
 _WITH_PLATFORM: Final = frozenset(
     {TopupState.PAID, TopupState.LOADING, TopupState.UNCERTAIN, TopupState.HELD, TopupState.REFUNDING}
 )
 _IN_DOUBT: Final = frozenset({TopupState.LOADING, TopupState.UNCERTAIN, TopupState.HELD})
+_BOOKS_NOTHING: Final = frozenset({"card_key_unknown", "paid_before_restore"})
+"""Refusals after which whoever took the money has to look after it: nothing was promised."""
 _UNFINISHED: Final = _IN_DOUBT | {TopupState.PAID, TopupState.REFUNDING}
 
 
@@ -42,7 +48,14 @@ class Verdict:
 
 
 def judge(
-    truth: Truth, engine: sa.Engine, events: EventDesk, host: CityHost, stuck: Sequence[str], *, calm: bool
+    truth: Truth,
+    engine: sa.Engine,
+    events: EventDesk,
+    host: CityHost,
+    stuck: Sequence[str],
+    now: datetime,
+    *,
+    calm: bool,
 ) -> Verdict:
     """Look for every fen. ``calm`` False: the run was broken off, so that nothing had time to converge."""
     seen = books.read(engine)
@@ -51,7 +64,11 @@ def judge(
     if not calm:
         return Verdict(lost, doubled, ())
     waiting = (*_unfinished(seen, stuck), *issued.unfinished(engine))
-    complaint = _complaint(truth, engine, events, seen, payments) or city_host.complaint(host, engine)
+    complaint = (
+        _complaint(truth, engine, events, seen, payments)
+        or city_host.complaint(host, engine, truth)
+        or _own_complaint(engine, now)
+    )
     return Verdict(lost, doubled, waiting, complaint)
 
 
@@ -65,8 +82,8 @@ def _count(truth: Truth, seen: Books, payments: Sequence[PaymentRow]) -> tuple[i
         found[row.order_id] += trade.returned_fen if trade else 0
         if row.serves and not row.is_fee:
             found[row.order_id] += _kept(seen, row.order_id, found[row.order_id])
-        elif trade is not None:
-            found[row.order_id] += trade.amount_fen - trade.returned_fen
+        elif row.refund is not RefundState.DONE and (row.is_fee or row.refund is not None):
+            found[row.order_id] += row.amount_fen  # earned, or on its way back
     differences = [captured[order_id] - found[order_id] for order_id in captured | found]
     return sum(each for each in differences if each > 0), -sum(each for each in differences if each < 0)
 
@@ -102,6 +119,16 @@ def _complaint(
     return None
 
 
+def _own_complaint(engine: sa.Engine, now: datetime) -> str | None:
+    """What the platform's own checks find: the books per city and channel, and the audit trail."""
+    with engine.connect() as tx:
+        for difference in books_check.check_books(tx).differences:
+            return f"the books agree with everything: {difference}"
+        for finding in audit_check.verify(tx, Witness(now)).findings:
+            return f"the audit trail is as it was written: {finding}"
+    return None
+
+
 def _payments_are_true(truth: Truth, payments: Sequence[PaymentRow]) -> None:
     """Promise 3: what was taken is booked once, for what was paid."""
     rows = {row.trade_no: row for row in payments}
@@ -110,8 +137,10 @@ def _payments_are_true(truth: Truth, payments: Sequence[PaymentRow]) -> None:
         if trade is None or trade.amount_fen != row.amount_fen:
             raise Violated("a payment was made", f"{row.trade_no} is booked with {row.amount_fen} fen")
     for trade in truth.trades.values():
-        if trade.answer == "taken" and trade.number not in rows:
-            raise Violated("no captured payment vanishes", f"{trade.number} was taken and is not booked")
+        is_wrong = trade.answer == "taken" or trade.refusal not in {"", *_BOOKS_NOTHING}
+        if is_wrong and trade.number not in rows:
+            said = trade.refusal or "taken"
+            raise Violated("no captured payment vanishes", f"{trade.number}: {said}, and is not booked")
 
 
 def _cards_add_up(truth: Truth) -> None:

@@ -8,7 +8,7 @@ from itertools import count
 from random import Random
 from typing import Final
 
-from ota.sandbox.simulation import books, promises
+from ota.sandbox.simulation import books, city_host, promises
 from ota.sandbox.simulation.calm import Calm
 from ota.sandbox.simulation.cards import Card
 from ota.sandbox.simulation.city_host import HostWire
@@ -130,7 +130,8 @@ class World:
     def judged(self, stuck: Sequence[str] = (), *, calm: bool = True) -> Verdict:
         """The verdict on how things stand."""
         host = self.host_wire.host
-        return judge(self.truth, self.parts.engine, self.events, host, stuck, calm=calm)
+        now = self.clock.true_now()
+        return judge(self.truth, self.parts.engine, self.events, host, stuck, now, calm=calm)
 
     # The time of trouble -------------------------------------------------------------------------------------------
 
@@ -235,7 +236,8 @@ class World:
         return calm
 
     def _compare(self, people: Comparison, number: int) -> None:
-        """Wallets send again what was forgotten, and two people decide what that leaves open."""
+        """A city looks at its cards, wallets send again what was forgotten, and two people decide what that leaves open."""
+        city_host.compare(self.host_wire.host, self.parts.engine, self.truth)
         for errand in self.errands if number == 0 else ():
             self._finish([errand.settle_again()])
         desk = self.processes[0].built.services[Decisions]

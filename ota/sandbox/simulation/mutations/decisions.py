@@ -1,4 +1,4 @@
-"""Wrong rules about decisions of two people."""
+"""Wrong rules about decisions of two people, and the trail that tells of them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import Connection
+
 from ota.core.principal import Principal
 from ota.sandbox.simulation.patching import replaced
 from ota.service_desk import service
+from ota.store import audit
+from ota.store.audit import GENESIS, Entry, Head
 from ota.topup import write_offs
 
 
@@ -29,4 +33,18 @@ def one_person() -> Iterator[None]:
 def any_attempt() -> Iterator[None]:
     """A proposal decides about whatever attempt is open when it is approved."""
     with replaced(write_offs, _require_same_attempt=lambda *_args: None):
+        yield
+
+
+@contextmanager
+def unchained() -> Iterator[None]:
+    """Each entry of the trail is sealed for itself."""
+    real_append, real_digest = audit.append, audit.digest_of
+
+    def append(tx: Connection, entry: Entry) -> Head:
+        alone = replaced(audit, digest_of=lambda of, position, _previous: real_digest(of, position, GENESIS))
+        with alone:
+            return real_append(tx, entry)
+
+    with replaced(audit, append=append):
         yield

@@ -10,7 +10,9 @@ from datetime import UTC, date, datetime
 from sqlalchemy import Connection
 
 from ota.core.ids import new_id
+from ota.core.values import CityCode
 from ota.ledger import books, calendar, journals
+from ota.ledger.books import Money
 from ota.sandbox.simulation.patching import replaced
 from ota.topup import payment_fact, payments
 from ota.topup.payment_fact import PaymentFact
@@ -41,6 +43,31 @@ def amount_unchecked() -> Iterator[None]:
         return _real_take(tx, due, replace(fact, amount=due.amount), now)
 
     with replaced(payments, take=take):
+        yield
+
+
+@contextmanager
+def surplus_unbooked() -> Iterator[None]:
+    """What does not fit its order, or comes a second time, is refused as if nobody had paid it."""
+
+    def take(tx: Connection, due: Due, fact: PaymentFact, now: datetime) -> tuple[Payment, bool]:
+        why = payments._why_surplus(tx, due, fact)  # noqa: SLF001
+        if why is not None and payments._of_trade(tx, fact) is None:  # noqa: SLF001
+            raise payments._refusal(why, "nowhere")  # noqa: SLF001
+        return _real_take(tx, due, fact, now)
+
+    with replaced(payments, take=take):
+        yield
+
+
+@contextmanager
+def one_city() -> Iterator[None]:
+    """Money is money: all of it is booked for the city that has most of it."""
+
+    def money(paid: Payment) -> Money:
+        return Money(paid.id, paid.channel, CityCode("5810"), paid.amount)
+
+    with replaced(Payment, money=property(money)):
         yield
 
 
