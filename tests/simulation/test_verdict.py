@@ -170,9 +170,7 @@ CASES: Final = {
         "new cards get new keys", _keys_had_changed_before, Route.NEW_CARD
     ),
     "a city booked what was never asked": Case("a city's books are ours", _booked_there_alone),
-    "a city keeps a load open that a restore forgot": Case(
-        "a city's books are its cards'", _open_there_alone
-    ),
+    "a city keeps a load open that a restore forgot": Case("a city's books are ours", _open_there_alone),
     "a wallet never heard": Case("wallets are told how it ended", _nobody_heard),
 }
 
