@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
 import pytest
 
+from ota.sandbox.simulation import city_host
 from ota.sandbox.simulation.faults import Fault, Route, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
 from ota.sandbox.simulation.run import run
@@ -47,17 +47,28 @@ def test_what_a_restore_leaves_behind_finds_an_end(installation: Installation, w
     assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_city_that_remembers_more_than_the_platform_costs_nobody_a_fen(
-    installation: Installation, seed: int
-) -> None:
-    faults = FAULTS | {Fault.CITY_HOST_LOST, Fault.CITY_HOST_LATE}
-    scenario = replace(troubled(seed), faults=faults, city_host=True)
+CITIES: Final = {
+    "its city keeps a forgotten load that is on the card": Scenario(7, (6, 11)),
+    "its city keeps a load open that two people confirmed": Scenario(157, (5, 9, 10)),
+    "its city had voided a load that two people gave back": Scenario(59, (8, 10, 12, 15, 20)),
+}
+"""The same where one city answers for its cards itself."""
 
-    outcome = run(installation, scenario, keep_lines=True)
 
+@pytest.mark.parametrize("way", CITIES)
+def test_what_a_city_remembers_of_before_a_restore_finds_an_end(installation: Installation, way: str) -> None:
+    outcome = run(installation, CITIES[way], keep_lines=True)
+
+    assert CITIES[way].has_city_host
     assert [strike.fault for strike in outcome.struck].count(Fault.RESTORE) == 1
     assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])
+
+
+def test_a_city_that_looks_at_no_card_after_a_restore_is_found_out(installation: Installation) -> None:
+    with patch.object(city_host, "compare", _nothing):
+        outcome = run(installation, CITIES["its city keeps a forgotten load that is on the card"])
+
+    assert not outcome.ok
 
 
 @pytest.mark.parametrize("route", Route)

@@ -184,9 +184,7 @@ CASES: Final = {
         "new cards get new keys", _keys_had_changed_before, Route.NEW_CARD
     ),
     "a city booked what was never asked": Case("a city's books are ours", _booked_there_alone),
-    "a city keeps a load open that a restore forgot": Case(
-        "a city's books are its cards'", _open_there_alone
-    ),
+    "a city keeps a load open that a restore forgot": Case("a city's books are ours", _open_there_alone),
     "a payment was refused and is booked nowhere": Case("no captured payment vanishes", _paid_and_refused),
     "money stands in another city's books": Case(
         "the books agree with everything",

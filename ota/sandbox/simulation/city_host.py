@@ -58,6 +58,10 @@ _THEIRS: Final[Mapping[AttemptState | None, frozenset[str]]] = {
 """What a city may have in its books of an attempt, when all is calm; empty: it never heard of it."""
 
 
+_UNKNOWN: Final = (AttemptState.DECIDED, AttemptState.GIVEN_UP)
+"""Of these the platform does not know whether they are on the card; a city may have been told before a restore."""
+
+
 class VersionedHost(CityHost):
     """A city's platform whose card room has both versions of its keys."""
 
@@ -118,15 +122,16 @@ def asked_about(engine: sa.Engine) -> frozenset[str]:
 def compare(host: CityHost, engine: sa.Engine, truth: Truth) -> None:
     """After a restore the city's people look at cards with open loads of which the platform tells nothing any more.
 
-    It forgot them, or two people confirmed them and no counter bears that out (docs/operations.md).
+    It forgot them, or two people decided about them and no counter proves anything (docs/operations.md).
     """
-    confirmed = sa.select(load_attempt.c.id).where(
+    confirmed = load_attempt.c.id.in_(evidence.confirmed_by_people())
+    decided = sa.select(load_attempt.c.id).where(
         load_attempt.c.restore_id.is_not(None),
-        load_attempt.c.state == AttemptState.LOADED,
-        load_attempt.c.id.in_(evidence.confirmed_by_people()),
+        ((load_attempt.c.state == AttemptState.LOADED) & confirmed)
+        | (load_attempt.c.state == AttemptState.GIVEN_UP),
     )
     with engine.connect() as tx:
-        untold = truth.forgotten_questions | set(tx.execute(confirmed).scalars())
+        untold = truth.forgotten_questions | set(tx.execute(decided).scalars())
     for load_id in untold & host.loads.keys():
         if host.loads[load_id].state == "authorised":
             host.loads[load_id].state = _on_its_card(host.loads[load_id], truth)
@@ -145,7 +150,10 @@ def _on_its_card(booked: BookedLoad, truth: Truth) -> str:
 
 
 def complaint(host: CityHost, engine: sa.Engine, truth: Truth) -> str | None:
-    """What is otherwise in the city's books than in ours; None when nothing is. Of what a restore forgot its cards tell."""
+    """What is otherwise in the city's books than in ours; None when nothing is.
+
+    Where a restore forgot a load, or how it ended, and people decided, the city's books must be what its card holds.
+    """
     query = sa.select(hosted_load.c.load_id, load_attempt.c.state).join(
         load_attempt, load_attempt.c.id == hosted_load.c.load_id
     )
@@ -153,14 +161,15 @@ def complaint(host: CityHost, engine: sa.Engine, truth: Truth) -> str | None:
         ours = {row.load_id: row.state for row in tx.execute(query)}
         by_people = set(tx.execute(evidence.confirmed_by_people()).scalars())
     for load_id in sorted(ours.keys() | host.loads.keys()):
+        state = ours.get(load_id)
         theirs = host.loads[load_id].state if load_id in host.loads else ""
-        if load_id not in ours and load_id in truth.forgotten_questions:
-            seen = _on_its_card(host.loads[load_id], truth)
-            if theirs != seen:
-                return f"a city's books are its cards': {load_id} is {theirs} there and {seen} by the card"
+        if theirs in _THEIRS.get(state, frozenset()):
             continue
-        if theirs == "authorised" and load_id in by_people and ours[load_id] is AttemptState.LOADED:
+        if theirs == "authorised" and load_id in by_people and state is AttemptState.LOADED:
             continue  # a city is told what a card proves, and this one has not been met since
-        if theirs not in _THEIRS.get(ours.get(load_id), frozenset()):
-            return f"a city's books are ours: {load_id} is {ours.get(load_id)} here and {theirs or 'unheard'} there"
+        is_unknown = state in _UNKNOWN and truth.restores and theirs
+        is_forgotten = state is None and load_id in truth.forgotten_questions
+        if (is_unknown or is_forgotten) and theirs == _on_its_card(host.loads[load_id], truth):
+            continue
+        return f"a city's books are ours: {load_id} is {state} here and {theirs or 'unheard'} there"
     return None
