@@ -102,7 +102,7 @@ def test_a_long_list_is_cut_for_people(platform: Platform, data: Path) -> None:
 
     result = ota("ledger", "check", data=data)
 
-    assert "… and 3 more; --json lists them all" in result.output
+    assert "… and 4 more; --json lists them all" in result.output
 
 
 def test_suspense_is_listed_with_age_reason_and_owner(data: Path) -> None:
