@@ -203,7 +203,7 @@ CASES: Final = {
         "the audit trail is as it was written",
         tables(
             "INSERT INTO audit (stream, position, actor, action, subject_id, data, at, previous, digest) "
-            "VALUES ('refunds', 99, 'nobody', 'refund_started', 'ref_x', '{}', '2026-11-23 10:00:00.000000', "
+            "VALUES ('cards', 99, 'nobody', 'card_frozen', 'card_x', '{}', '2026-11-23 10:00:00.000000', "
             "zeroblob(32), zeroblob(32))"
         ),
     ),
