@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Row, select
@@ -19,6 +19,9 @@ from ota.store.restores import CLOCKS, Restore, database_restore
 
 ACTION: Final = "database_restored"
 """What the trail calls it."""
+
+_ANCHORED: Final = timedelta(minutes=1)
+"""How often a server writes anchors: one of just before the backup's newest step may tell of what came after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Told:
     def may_explain(self, said_at: datetime) -> bool:
         """Whether what was said then may be about something that this restore took away: not what the backup holds."""
         since = self.restore.backup_at
-        return said_at <= self.restore.at and (since is None or said_at >= since - CLOCKS)
+        return said_at <= self.restore.at and (since is None or said_at >= since - _ANCHORED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def _why_not(row: Row[Any], entries: list[Row[Any]], now: datetime) -> str:
         return "the entry of the trail says something else"
     if row.at > now + CLOCKS:
         return "it lies in the future"
-    if row.backup_at is not None and row.backup_at > row.at:
+    if row.backup_at is not None and row.backup_at > row.at + CLOCKS:
         return "its backup is younger than itself"
     return ""
 

@@ -117,8 +117,8 @@ EDGES: Final[Mapping[Route, Mapping[Fault, int]]] = {
     Route.NEW_CARD: _each(
         (_WIRE, 5),
         (_COMMIT, 12),
-        (_PAUSE, 27),
-        ((Fault.DATABASE_DOWN,), 23),
+        (_PAUSE, 28),
+        ((Fault.DATABASE_DOWN,), 24),
         (_HSM, 4),
         (_TEAR, _COMMANDS_OF_A_BUILD),
         ((Fault.CARD_SLOW,), _COMMANDS_OF_A_BUILD),

@@ -50,7 +50,6 @@ def test_what_a_restore_leaves_behind_finds_an_end(installation: Installation, w
 CITIES: Final = {
     "its city keeps a forgotten load that is on the card": Scenario(7, (6, 11)),
     "its city keeps a forgotten load open that is not on the card": Scenario(157, (5, 9, 10)),
-    "its city keeps a load open that two people confirmed": Scenario(7, (4, 5, 6, 7, 10, 11, 14, 16, 18, 19)),
     "its city had voided a load that two people gave back": Scenario(59, (8, 10, 12, 15, 20)),
 }
 """The same where one city answers for its cards itself."""

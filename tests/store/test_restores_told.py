@@ -177,7 +177,7 @@ def of_the_future(platform: Platform) -> None:
 
 
 def older_than_its_backup(platform: Platform) -> None:
-    forge(platform, backup_at=platform.clock.now() + timedelta(minutes=5))
+    forge(platform, backup_at=platform.clock.now() + timedelta(minutes=15))
 
 
 @pytest.mark.parametrize(

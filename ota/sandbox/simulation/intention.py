@@ -47,9 +47,14 @@ class Intention:
             self.forgotten_id, self.reply = self.order_id, None
 
     def follow(self, renamed: Mapping[str, str]) -> None:
-        """What is about an order that a restore forgot is about the one that took its place."""
+        """What is about an order that a restore forgot is about the one that took its place.
+
+        That is another request: the old one may have left its key behind after the restore.
+        """
         for forgotten, order_id in renamed.items():
-            self.path = self.path.replace(forgotten, order_id)
+            if forgotten in self.path:
+                self.path = self.path.replace(forgotten, order_id)
+                self.key = f"{self.key}-{order_id[-8:]}"
 
     @property
     def order_id(self) -> str:
