@@ -50,6 +50,9 @@ def test_what_a_restore_leaves_behind_finds_an_end(installation: Installation, w
 CITIES: Final = {
     "its city keeps a forgotten load that is on the card": Scenario(7, (6, 11)),
     "its city keeps a forgotten load open that is not on the card": Scenario(157, (5, 9, 10)),
+    "its city had voided the load that two people name for one that was forgotten": Scenario(
+        1099, (1, 7, 16, 19)
+    ),
     "its city had voided a load that two people gave back": Scenario(59, (8, 10, 12, 15, 20)),
 }
 """The same where one city answers for its cards itself."""

@@ -165,9 +165,12 @@ def complaint(host: CityHost, engine: sa.Engine, truth: Truth) -> str | None:
         theirs = host.loads[load_id].state if load_id in host.loads else ""
         if theirs in _THEIRS.get(state, frozenset()):
             continue
-        if theirs == "authorised" and load_id in by_people and state is AttemptState.LOADED:
+        is_seen = (
+            state is AttemptState.LOADED and load_id in by_people
+        )  # the money was, not by which MAC2 it came
+        if is_seen and theirs == "authorised":
             continue  # a city is told what a card proves, and this one has not been met since
-        is_unknown = state in _UNKNOWN and truth.restores and theirs
+        is_unknown = (is_seen or state in _UNKNOWN) and truth.restores and theirs
         is_forgotten = state is None and load_id in truth.forgotten_questions
         if (is_unknown or is_forgotten) and theirs == _on_its_card(host.loads[load_id], truth):
             continue
