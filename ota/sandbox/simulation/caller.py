@@ -63,14 +63,14 @@ class Caller:
     def token(self, luck: Luck) -> Steps[str | None]:
         """An access token that lives a while yet; None when there is none to be had now."""
         if self._token is None or self.clock.elapsed_s >= self._renew_at_s:
-            form = self._token_form()
+            form, restores = self._token_form(), self.truth.restores
             reply: Reply | None = yield self._token_request(luck, form)
             if reply is None or not reply.ok:
                 return None
             self._token = str(reply.json["access_token"])
             self._renew_at_s = self.clock.elapsed_s + reply.json["expires_in"] - _RENEW_BEFORE_S
             if luck.strikes(Fault.TOKEN_REPLAYED):
-                yield from self._replay(luck, form)
+                yield from self._replay(luck, form, restores)
         return self._token
 
     def payment(self, trade_no: str, amount_fen: int, **changes: object) -> str:
@@ -113,8 +113,8 @@ class Caller:
     def _token_request(self, luck: Luck, form: bytes) -> Request:
         return Request(luck, "POST", "/v1/token", form, media_type="application/x-www-form-urlencoded")
 
-    def _replay(self, luck: Luck, form: bytes) -> Steps[None]:
-        """Somebody who saw the assertion uses it again."""
+    def _replay(self, luck: Luck, form: bytes, restores: int) -> Steps[None]:
+        """Somebody who saw the assertion uses it again; a restore in between forgot that it was used."""
         reply: Reply | None = yield self._token_request(luck, form)
-        if reply is not None and reply.ok:
+        if reply is not None and reply.ok and self.truth.restores == restores:
             raise Violated("a used proof is refused", f"{self.id} got a second token for one assertion")
