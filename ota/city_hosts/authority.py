@@ -167,7 +167,8 @@ def give_up(store: Store, load_id: str, event: HostedEvent, clock: Clock) -> Hos
     """End a load that is only asked: its MAC2 is not passed on, so the attempt is dead and the order's money free.
 
     The void that WITHDRAWN stores is forwarded by a job, also where this process was not heard and another one may have
-    been. Changes nothing once the load is granted or ended.
+    been. Changes nothing once the load is granted or ended. One that was asked before a backup may have been granted and
+    passed on until its restore: it is left to its card.
     """
     now = clock.now()
     with store.begin() as tx:
@@ -175,6 +176,8 @@ def give_up(store: Store, load_id: str, event: HostedEvent, clock: Clock) -> Hos
         asked = hosted.lock(tx, load_id)
         if asked.state is not HostedState.ASKED:
             return asked
+        if attempt.restore_id is not None:
+            return asked.step(tx, HostedEvent.FORGOTTEN, now)
         ending = HostedEvent.WITHDRAWN if asked.is_asked_again else event
         asked = asked.step(tx, ending, now)
         withdrawal.withdraw(tx, attempt, f"city_host_{ending}", now)

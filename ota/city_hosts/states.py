@@ -11,7 +11,7 @@ class HostedState(StrEnum):
     ASKED = "asked"
     """The host may have heard; its MAC2 has not been passed on."""
     GRANTED = "granted"
-    """MAC2 is written down and may be passed on."""
+    """MAC2 is written down and may be passed on; or a restore forgot it, and it may have been."""
     REFUSED = "refused"
     UNHEARD = "unheard"
     """The host was not reached."""
@@ -36,6 +36,8 @@ class HostedEvent(StrEnum):
     VOID_TAKEN = "void_taken"
     CONFIRM_TAKEN = "confirm_taken"
     CONTRADICTED = "contradicted"
+    FORGOTTEN = "forgotten"
+    """The database went back to a moment at which the host was only asked: what came of that is not known here."""
     TAKEN_BACK = "taken_back"
     """Two people had confirmed the load, the card has disproved it, and they have reversed their word."""
 
@@ -49,6 +51,7 @@ HOSTED = Machine[HostedState, HostedEvent](
         (_S.ASKED, _E.REFUSED): _S.REFUSED,
         (_S.ASKED, _E.NOT_SENT): _S.UNHEARD,
         (_S.ASKED, _E.WITHDRAWN): _S.VOIDING,
+        (_S.ASKED, _E.FORGOTTEN): _S.GRANTED,  # the card decides, as if MAC2 had been passed on
         (_S.GRANTED, _E.WITHDRAWN): _S.VOIDING,  # the card has proved that the load did not arrive
         (_S.GRANTED, _E.PROVEN): _S.CONFIRMING,
         (_S.GRANTED, _E.CONFIRM_TAKEN): _S.CONFIRMED,  # the host itself verified the TAC

@@ -8,7 +8,13 @@ from ota.city_hosts.states import GRANT, HOSTED, GrantEvent, GrantState, HostedE
 from tests.machines import PAIR, AnyMachine, decided, pairs
 
 LOADS = {
-    "asked": {"granted": "granted", "refused": "refused", "not_sent": "unheard", "withdrawn": "voiding"},
+    "asked": {
+        "granted": "granted",
+        "refused": "refused",
+        "not_sent": "unheard",
+        "withdrawn": "voiding",
+        "forgotten": "granted",
+    },
     "granted": {
         "withdrawn": "voiding",
         "proven": "confirming",
