@@ -133,6 +133,7 @@ load_attempt = Table(
     Column("decided_at", UtcDateTime, nullable=True),
     CheckConstraint("amount_fen > 0", name="amount_positive"),
     CheckConstraint("online_atc BETWEEN 0 AND 65535", name="atc_range"),
+    Index("ix_load_attempt_card_no_online_atc", "card_no", "online_atc"),
     Index(
         "uq_load_attempt_live_per_card", "card_no", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE
     ),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ota.sandbox.simulation.faults import HOST_FAULTS, Fault, Route, Strike
+from ota.sandbox.simulation.practice import Practice
 
 CUSTOMER: Final = "order 1"
 
@@ -150,6 +151,24 @@ BACKSTAGE: Final[Mapping[str, Mapping[Fault, int]]] = {
 
 AT_A_CITY_HOST: Final = _each((HOST_FAULTS, 3))
 """MAC1 is checked, the load authorised, its TAC confirmed."""
+
+
+WHERE_OTHERS_LOAD: Final = 4
+"""Moments at which somebody else may load a card: before and after each batch of the phone."""
+
+WHERE_THE_NUMBER_IS_FIXED: Final = 1
+"""Questions for which answers can be collected beforehand."""
+
+
+def every_edge_of_a_practice() -> Iterator[tuple[Practice, Strike]]:
+    """Every single fault that only cities with a practice of their own know."""
+    for practice in Practice:
+        moments = _each(
+            ((Fault.LOADED_BY_OTHERS,), WHERE_OTHERS_LOAD * practice.has_others),
+            ((Fault.COLLECTED_ANSWER,), WHERE_THE_NUMBER_IS_FIXED * practice.is_fixed),
+        )
+        for strike in _strikes(CUSTOMER, moments):
+            yield practice, strike
 
 
 def every_edge_of_a_city_host() -> Iterator[Strike]:

@@ -10,6 +10,7 @@ import pytest
 from ota.sandbox.simulation.faults import Fault, Scenario
 from ota.sandbox.simulation.installation import Installation
 from ota.sandbox.simulation.mutants import MUTANTS
+from ota.sandbox.simulation.practice import Practice
 from ota.sandbox.simulation.run import run
 
 SEEDS: Final = range(20)
@@ -26,6 +27,9 @@ PROVOKED_BY: Final[Mapping[str, frozenset[Fault]]] = {
         {Fault.HOARDED_ANSWER, Fault.SECOND_TERMINAL, Fault.PHONE_DIES, Fault.TORN_BEFORE}
     ),
     "mac2-before-commit": frozenset(),
+    "denial-unrefuted": frozenset({Fault.COLLECTED_ANSWER}),
+    "others-forgotten": frozenset({Fault.LOADED_BY_OTHERS, Fault.TORN_BEFORE_WRITE, Fault.PHONE_DIES}),
+    "jump-unnoticed": frozenset({Fault.LOADED_BY_OTHERS, Fault.TORN_BEFORE_WRITE, Fault.PHONE_DIES}),
     "tac-unchecked": frozenset({Fault.FALSE_SUCCESS}),
     "card-lock-removed": frozenset({Fault.HSM_SLOW, Fault.SECOND_TERMINAL, Fault.SECOND_PHONE}),
     "posting-not-unique": frozenset({Fault.NOTICE_TWICE}),
@@ -47,10 +51,22 @@ PROVOKED_BY: Final[Mapping[str, frozenset[Fault]]] = {
 }
 """The faults that show each wrong rule soonest, so that few seeds are enough; a campaign finds it among all others."""
 
+PRACTISED_IN: Final[Mapping[str, Practice]] = {
+    "denial-unrefuted": Practice.FIXED_NUMBER_OTHERS_LOAD,
+    "others-forgotten": Practice.OTHERS_LOAD,
+    "jump-unnoticed": Practice.STRANGERS_LOAD,
+}
+"""How cards are loaded where a wrong rule shows; as usual for all others."""
+
+
+def _scenario(name: str, seed: int, orders: tuple[int, ...], pace: float | None = None) -> Scenario:
+    practice = PRACTISED_IN.get(name, Practice.USUAL)
+    return Scenario(seed, orders, faults=PROVOKED_BY[name], pace=pace, practice=practice)
+
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_wrong_rule_is_found(installation: Installation, name: str) -> None:
-    scenarios = [Scenario(seed, ORDERS, faults=PROVOKED_BY[name], pace=PACE) for seed in SEEDS]
+    scenarios = [_scenario(name, seed, ORDERS, PACE) for seed in SEEDS]
 
     with MUTANTS[name].put_in():
         outcomes = (run(installation, scenario) for scenario in scenarios)
@@ -62,7 +78,7 @@ def test_a_wrong_rule_is_found(installation: Installation, name: str) -> None:
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_gone_when_it_is_taken_out(installation: Installation, name: str) -> None:
-    scenario = Scenario(0, (1, 2), faults=PROVOKED_BY[name])
+    scenario = _scenario(name, 0, (1, 2))
 
     with MUTANTS[name].put_in():
         run(installation, scenario)

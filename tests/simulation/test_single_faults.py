@@ -8,6 +8,7 @@ import pytest
 
 from ota.sandbox.simulation.faults import Fault, Route, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
+from ota.sandbox.simulation.practice import Practice
 from ota.sandbox.simulation.run import run
 from tests.simulation.edges import (
     AT_A_CITY_HOST,
@@ -15,14 +16,18 @@ from tests.simulation.edges import (
     CUSTOMER,
     EDGES,
     TWO_PAYMENTS,
+    WHERE_OTHERS_LOAD,
+    WHERE_THE_NUMBER_IS_FIXED,
     every_edge,
     every_edge_backstage,
     every_edge_of_a_city_host,
+    every_edge_of_a_practice,
 )
 
 _CASES = tuple(every_edge())
 _BACKSTAGE_CASES = tuple(every_edge_backstage())
 _CITY_HOST_CASES = tuple(every_edge_of_a_city_host())
+_PRACTICE_CASES = tuple(every_edge_of_a_practice())
 
 _NEEDS_COMPANY = {Fault.HOARDED_ANSWER}
 """What one customer meets after another fault only; seeds bring them together."""
@@ -82,6 +87,33 @@ def test_the_table_names_every_edge_of_a_city_host(installation: Installation) -
     assert met == Counter(AT_A_CITY_HOST), outcome.met
 
 
+def _in_a_city_of(practice: Practice, *strikes: Strike) -> Scenario:
+    """A seed whose one card is of a city with this practice."""
+    return Scenario(seed=1, orders=(1,), forced=frozenset(strikes), route=Route.APP, practice=practice)
+
+
+@pytest.mark.parametrize(
+    ("practice", "strike"), _PRACTICE_CASES, ids=lambda value: str(value).replace(" ", "_")
+)
+def test_one_fault_of_a_citys_own_practice_costs_nobody_a_fen(
+    installation: Installation, practice: Practice, strike: Strike
+) -> None:
+    outcome = run(installation, _in_a_city_of(practice, strike), keep_lines=True)
+
+    assert outcome.struck == (strike,)
+    assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])
+
+
+@pytest.mark.parametrize("practice", Practice)
+def test_the_table_names_every_edge_of_a_practice(installation: Installation, practice: Practice) -> None:
+    outcome = run(installation, _in_a_city_of(practice))
+
+    met = Counter(strike.fault for strike in outcome.met)
+    assert outcome.ok
+    assert met[Fault.LOADED_BY_OTHERS] == WHERE_OTHERS_LOAD * practice.has_others
+    assert met[Fault.COLLECTED_ANSWER] == WHERE_THE_NUMBER_IS_FIXED * practice.is_fixed
+
+
 @pytest.mark.parametrize("route", Route)
 def test_the_table_names_every_edge(installation: Installation, route: Route) -> None:
     outcome = run(installation, _scenario(route))
@@ -104,8 +136,9 @@ def test_the_table_names_every_edge_backstage(installation: Installation) -> Non
 
 def test_every_kind_of_fault_has_an_edge() -> None:
     known = {fault for counts in (*EDGES.values(), *BACKSTAGE.values(), AT_A_CITY_HOST) for fault in counts}
+    practised = {strike.fault for _, strike in _PRACTICE_CASES}
 
-    assert set(Fault) - known == _NEEDS_COMPANY
+    assert set(Fault) - known - practised == _NEEDS_COMPANY
 
 
 def test_the_table_is_large_enough() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ota.sandbox.simulation import gate
+from ota.sandbox.simulation import gate, stranger
 from ota.sandbox.simulation.caller import Caller
 from ota.sandbox.simulation.cards import Card
 from ota.sandbox.simulation.faults import Fault, Luck
 from ota.sandbox.simulation.phone import Phone
+from ota.sandbox.simulation.practice import Practice
 from ota.sandbox.simulation.schedule import Steps, VirtualClock
 from ota.sandbox.simulation.terminal import Terminal
 from ota.sandbox.simulation.trace import Trace
@@ -33,6 +34,7 @@ class Bystanders:
     clock: VirtualClock
     terminals: Sequence[tuple[Caller, str]]
     wallet: Caller
+    practice: Practice
     order_of: Callable[[], str | None] = lambda: None
 
     def happens(self, card: Card, luck: Luck) -> None:
@@ -41,6 +43,7 @@ class Bystanders:
             amount = luck.choice.randint(1, _DEAREST_FARE_FEN)
             paid = gate.debit(card, amount, self.clock.true_now())
             self.trace.note(luck.actor, f"a gate takes {amount} fen: {paid}")
+        stranger.comes(card, self.practice, luck, self.trace, self.clock.true_now())
         if luck.strikes(Fault.SECOND_TERMINAL):
             self.begin(self._terminal(card, luck), luck.choice.uniform(0, _LATEST_S))
         if luck.strikes(Fault.SECOND_PHONE):

@@ -60,6 +60,8 @@ class Card:
     element: Element
     number: CardNumber | None = None
     credits: list[Credit] = field(default_factory=list)
+    others: list[Credit] = field(default_factory=list)
+    """What somebody else loaded."""
     debited_fen: int = 0
     least_version: int = FIRST
     """Of its keys: what was given to new cards when it was ordered."""
@@ -93,8 +95,8 @@ class Card:
 
     @property
     def held_fen(self) -> int:
-        """What the card holds and what was spent from it. It began empty."""
-        return self.state.balance + self.debited_fen
+        """What the card holds of the platform's loads, and what was spent. It began empty."""
+        return self.state.balance + self.debited_fen - sum(credit.amount_fen for credit in self.others)
 
     def lay_down(self) -> None:
         """Leave it at the service desk; whatever was under way with it is over."""
@@ -166,8 +168,17 @@ def has_keys_of_one_version(card: Card) -> bool:
 
 def purchase_key(card: Card, version: int) -> bytes:
     """What the gates know of the card: keys of every version that there is."""
+    return _key_of(card, "purchase", version)
+
+
+def load_key(card: Card, version: int) -> bytes:
+    """What others know who load the card."""
+    return _key_of(card, "load", version)
+
+
+def _key_of(card: Card, role: str, version: int) -> bytes:
     path = card.city.key_path(_numbered(card))
-    return card_key(version, "purchase", card.element.options.purse_algorithm, path)
+    return card_key(version, role, card.element.options.purse_algorithm, path)
 
 
 def _installed(element: Element, city: City, number: CardNumber) -> TUnion:

@@ -25,6 +25,7 @@ _POPULARITY: Final = (8, 6, 8, 3)
 """Of the routes, in the order in which they are declared."""
 _VISITS: Final = 4
 _LONGEST_PAUSE_S: Final = 900.0
+_NOT_SOLD: Final = "card_frozen"
 _WITHIN_S: Final = 1200.0
 
 
@@ -210,9 +211,10 @@ class Errand:
         return (yield from intention.pursue(self.caller, self.luck))
 
     def _pursue_payment(self, intention: Intention) -> Steps[Reply | None]:
-        """A payment just as it was asked for must be taken."""
+        """A payment just as it was asked for must be taken, but for a card that nothing is sold for."""
         reply = yield from self._pursue(intention)
-        if reply is not None and not reply.ok:
+        is_sold = intention.path != TOPUPS or reply is None or reply.code != _NOT_SOLD
+        if reply is not None and not reply.ok and is_sold:
             raise Violated("a payment as asked for is taken", f"{intention.path} answered {reply.code}")
         return reply
 

@@ -13,6 +13,8 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
+from ota.sandbox.simulation.practice import Practice
+
 
 class Fault(StrEnum):
     """One kind of accident, attack or coincidence."""
@@ -95,6 +97,8 @@ class Fault(StrEnum):
     CITY_HOST_FORGED = "city_host_forged"
     CITY_HOST_BROKEN = "city_host_broken"
     RESTORE = "restore"
+    LOADED_BY_OTHERS = "loaded_by_others"
+    COLLECTED_ANSWER = "collected_answer"
 
 
 HOST_FAULTS: Final = (
@@ -149,6 +153,8 @@ RATES: Final[Mapping[Fault, float]] = dict.fromkeys(Fault, _SOMETIMES) | {
     Fault.CARD_KEY_ROTATED: _OFTEN,
     Fault.SMALL_BATCHES: _OFTEN,
     Fault.RESTORE: _NOW_AND_THEN,
+    Fault.LOADED_BY_OTHERS: _NOW_AND_THEN,
+    Fault.COLLECTED_ANSWER: _OFTEN,
 }
 """How often each kind strikes at one opportunity, before a seed makes everything rarer or more frequent."""
 
@@ -186,7 +192,8 @@ class Scenario:
     ``orders`` are the numbers of the orders that are placed; ``route`` sends all customers one way. ``faults`` None
     lets the seed choose its own subset (swarm testing); ``spared`` are strikes that do not happen although the dice
     say so; ``forced`` replaces the dice: these strikes happen and no others. ``pace`` is how much more often than
-    usual faults strike; None lets the seed choose. ``city_host`` says whether one city has a host of its own.
+    usual faults strike; None lets the seed choose. ``city_host`` says whether one city has a host of its own, ``practice``
+    how two others let their cards be loaded.
     """
 
     seed: int
@@ -197,6 +204,14 @@ class Scenario:
     route: Route | None = None
     pace: float | None = None
     city_host: bool | None = None
+    practice: Practice | None = None
+
+    @property
+    def habit(self) -> Practice:
+        """How two of the cities let their cards be loaded."""
+        if self.practice is not None or self.forced is not None:
+            return self.practice or Practice.USUAL
+        return Practice.drawn(self.seed)
 
     @property
     def has_city_host(self) -> bool:

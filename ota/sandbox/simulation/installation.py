@@ -36,6 +36,7 @@ from ota.sandbox.simulation.database import Database, prepared_database
 from ota.sandbox.simulation.masters import ChangingKeys
 from ota.sandbox.simulation.new_card import FEE_FEN
 from ota.sandbox.simulation.patching import replaced
+from ota.sandbox.simulation.practice import Practice, with_practice
 from ota.sandbox.simulation.process import Applications, Parts
 from ota.sandbox.simulation.rotation import Rotation, Stage, cities_of_stages
 from ota.sandbox.simulation.schedule import START, VirtualClock
@@ -63,19 +64,18 @@ class Installation:
     hsm: Hsm
     applications: Applications
     cities: Cities
-    stages: dict[Stage, Cities]
-    hosted_stages: dict[Stage, Cities]
-    """The same with one city that has a host of its own."""
+    stages: dict[tuple[Practice, bool], dict[Stage, Cities]]
+    """By the practice of two cities, and whether one more has a host of its own."""
     host_signature: Signature
     terminals: Sequence[tuple[str, str]]
     """Callers that are terminals, and their numbers."""
     remembered: Mapping[ModuleType, Mapping[str, Callable[..., object]]]
     """Readers of configuration files that read each file once, by the module that calls them."""
 
-    def rotation(self, truth: Truth, trace: Trace, *, hosted: bool) -> Rotation:
+    def rotation(self, truth: Truth, trace: Trace, practice: Practice, *, hosted: bool) -> Rotation:
         """The card keys of one run, of which none is replaced yet."""
         self.keys.begin()
-        return Rotation(self.keys, self.hosted_stages if hosted else self.stages, truth, trace)
+        return Rotation(self.keys, self.stages[practice, hosted], truth, trace)
 
     def city_host(self, clock: VirtualClock) -> CityHost:
         """The host of the city that has one, with empty books."""
@@ -162,8 +162,13 @@ def installed(database_url: str = "") -> Iterator[Installation]:
             SoftwareHsm(keys, rules=purse_rules(settings)),
             Applications(),
             cities,
-            cities_of_stages(cities),
-            cities_of_stages(with_host(cities, signature)),
+            {
+                (practice, hosted): cities_of_stages(
+                    with_practice(with_host(cities, signature) if hosted else cities, practice)
+                )
+                for practice in Practice
+                for hosted in (False, True)
+            },
             signature,
             terminals,
             remembered,

@@ -13,6 +13,7 @@ from ota.sandbox.discovery import card_opening
 from ota.sandbox.simulation import contact, lies
 from ota.sandbox.simulation.caller import TRIES, Caller
 from ota.sandbox.simulation.cards import Card
+from ota.sandbox.simulation.collected import Collection
 from ota.sandbox.simulation.faults import Fault, Luck
 from ota.sandbox.simulation.process import Json, Reply, Request
 from ota.sandbox.simulation.schedule import Pause, Steps
@@ -69,6 +70,7 @@ class Phone:
         self._luck = luck
         self._meanwhile = meanwhile
         self._kept: Session | None = None
+        self._collection = Collection()
 
     def visit(self, order_id: str, opened: Json | None = None) -> Steps[str]:
         """Open the app once: the session's final state, or why there was none."""
@@ -97,6 +99,7 @@ class Phone:
         while answer["state"] == "continue":
             batch = read_batch(answer)
             self._meanwhile.happens(self._card, self._luck)
+            self._collect(batch)
             told = yield from self._run(batch)
             self._meanwhile.happens(self._card, self._luck)
             self._kept = Session(session.id, session.token, lies.true_report(batch, told))
@@ -121,13 +124,30 @@ class Phone:
             made_up = lies.false_success(batch, self._luck.choice)
             if made_up is not None:
                 return made_up
-        return (yield from contact.run(self._card, batch.orders, self._luck))
+        told = yield from contact.run(self._card, batch.orders, self._luck)
+        return self._deceiving(batch, told) if self._lies else told
+
+    def _deceiving(self, batch: Batch, told: contact.Told) -> contact.Told:
+        """What the owner of collected answers says instead of what the card said."""
+        if self._collection.hides(batch, self._luck.choice):
+            return contact.Told([], batch.orders[0].i, "se_unavailable")
+        if self._collection.plays(batch, self._luck.choice):
+            self._wallet.truth.deceived.add(self._card.digits)
+            return self._collection.instead(batch, told)
+        return told
+
+    def _collect(self, batch: Batch) -> None:
+        can_collect = self._lies and self._collection.fits(batch) and not self._collection.knows(batch)
+        if can_collect and self._luck.strikes(Fault.COLLECTED_ANSWER):
+            self._collection.gather(self._card, batch)
 
     def _hand_in(self, session: Session, batch: Batch, told: contact.Told) -> Steps[Reply | None]:
         """Lies first; whatever is not believed is followed by the truth."""
         for fault, lie in lies.lies(batch, told, self._card, self._luck) if self._lies else ():
             reply = yield from self._send(session, lie, tries=1)
             if reply is not None and reply.ok:
+                if fault is Fault.OLD_ANSWER and Collection.fits(batch):
+                    self._wallet.truth.deceived.add(self._card.digits)
                 if fault is Fault.WRONG_SEQ and lie["seq"] > batch.seq:
                     raise Violated("seq is strictly one more", f"{session.id} took seq {lie['seq']}")
                 return reply

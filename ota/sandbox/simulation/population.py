@@ -16,6 +16,7 @@ from ota.sandbox.simulation.cards import Card, blank_card, leave_behind, make_ca
 from ota.sandbox.simulation.errands import Errand, Plan
 from ota.sandbox.simulation.faults import Dice, Fault, Luck, Route
 from ota.sandbox.simulation.new_card import NewCard
+from ota.sandbox.simulation.practice import Practice
 from ota.sandbox.simulation.trace import Trace
 from ota.sandbox.simulation.truth import Truth
 
@@ -69,7 +70,7 @@ class Population:
             renew(card)
         at_terminal = plan.route is Route.TERMINAL
         caller = self.callers[terminal if at_terminal else wallet]
-        around = self._around(caller)
+        around = self._around(caller, self.dice.scenario.habit)
         errand = Errand(
             plan=plan,
             card=card,
@@ -91,9 +92,10 @@ class Population:
         if luck.strikes(Fault.LEFT_BEHIND):
             leave_behind(card, city.number(_STRANGE + plan.number), finished=luck.choice.random() < 0.5)
         self.truth.cards.append(card)
+        around = self._around(caller, Practice.USUAL)  # nobody else loads a card that is being made
         takes_little = luck.strikes(Fault.SMALL_BATCHES)
-        return NewCard(plan, card, caller, luck, self._around(caller), self.begin, takes_little=takes_little)
+        return NewCard(plan, card, caller, luck, around, self.begin, takes_little=takes_little)
 
-    def _around(self, caller: Caller) -> Bystanders:
+    def _around(self, caller: Caller, practice: Practice) -> Bystanders:
         terminals = [(self.callers[name], digits) for name, digits in self.terminals]
-        return Bystanders(self.begin, self.trace, caller.clock, terminals, caller)
+        return Bystanders(self.begin, self.trace, caller.clock, terminals, caller, practice)

@@ -43,8 +43,8 @@ class Truth:
     """The newest version of card keys that the platform knows."""
     issued_version: int = 1
     """The version of card keys that every process gives to new cards."""
-    answers: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    """The answer that each report got, by session and digest of the report."""
+    answers: dict[tuple[str, int, str], bytes] = field(default_factory=dict)
+    """The answer that each report got, by session, number and digest of the report."""
     restores: int = 0
     """How often the platform's database went back to an earlier moment. What it forgot then:"""
     forgotten_orders: set[str] = field(default_factory=set)
@@ -55,6 +55,8 @@ class Truth:
     """MAC2s that left, as card and platform know a load, with the trades that paid for them."""
     mac2s: dict[tuple[bytes, bytes, int], bytes] = field(default_factory=dict)
     """The one MAC2 that left for an answer of a card, by MAC1, random and counter in that answer."""
+    deceived: set[str] = field(default_factory=set)
+    """Cards of which an answer of long ago was taken for one of now."""
     confirmed: set[str] = field(default_factory=set)
     """Orders whose money two people saw on a card."""
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))

@@ -27,7 +27,7 @@ _WITH_PLATFORM: Final = frozenset(
     {TopupState.PAID, TopupState.LOADING, TopupState.UNCERTAIN, TopupState.HELD, TopupState.REFUNDING}
 )
 _IN_DOUBT: Final = frozenset({TopupState.LOADING, TopupState.UNCERTAIN, TopupState.HELD})
-_BOOKS_NOTHING: Final = frozenset({"card_key_unknown", "paid_before_restore"})
+_BOOKS_NOTHING: Final = frozenset({"card_key_unknown", "card_frozen", "paid_before_restore"})
 """Refusals after which whoever took the money has to look after it: nothing was promised."""
 _UNFINISHED: Final = _IN_DOUBT | {TopupState.PAID, TopupState.REFUNDING}
 
@@ -105,7 +105,7 @@ def _complaint(
 ) -> str | None:
     """What else is not as it should be, in words; None when all is well."""
     try:
-        promises.check(truth, seen)
+        promises.check(truth, seen, calm=True)
         _payments_are_true(truth, payments)
         _cards_add_up(truth)
         _loaded_is_loaded(truth, seen, payments)
@@ -146,7 +146,7 @@ def _payments_are_true(truth: Truth, payments: Sequence[PaymentRow]) -> None:
 def _cards_add_up(truth: Truth) -> None:
     for card in truth.cards:
         credited = sum(credit.amount_fen for credit in card.credits)
-        if credited != card.held_fen or len(card.credits) != card.state.online_counter:
+        if credited != card.held_fen or len(card.credits + card.others) != card.state.online_counter:
             raise Violated("cards add up", f"card …{card.digits[-4:]} holds other money than it took")
 
 

@@ -17,6 +17,7 @@ from ota.sandbox.simulation.event_desk import EventDesk
 from ota.sandbox.simulation.faults import Dice, Fault, Luck, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
 from ota.sandbox.simulation.population import Population
+from ota.sandbox.simulation.practice import Practice
 from ota.sandbox.simulation.process import Process
 from ota.sandbox.simulation.promises import AnswerWatch
 from ota.sandbox.simulation.refund_desk import RefundDesk
@@ -36,7 +37,7 @@ _MOST_EVENTS: Final = 50_000
 _SKEWS_S: Final = (-290.0, 0.0, 290.0)
 _SWEEP_EVERY: Final = 10
 _MOST_ROUNDS_ALONE: Final = 6
-_ROUNDS_AFTER_A_RESTORE: Final = 4
+_ROUNDS_WITH_PEOPLE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ class World:
         desk = RefundDesk(self.truth, self.trace, self.dice.luck("refund desk"))
         restores = lambda: self.truth.restores  # noqa: E731
         self.events = EventDesk(self.trace, self.dice.luck("event desk"), self._card_of, restores)
-        self.rotation = installation.rotation(self.truth, self.trace, hosted=scenario.has_city_host)
+        self.rotation = installation.rotation(
+            self.truth, self.trace, scenario.habit, hosted=scenario.has_city_host
+        )
         host = installation.city_host(self.clock)
         self.host_wire = HostWire(host, self.trace, self.dice.luck("city host"))
         self.parts = installation.parts(self.clock, desk, self.events, self.rotation, self.host_wire)
@@ -227,19 +230,25 @@ class World:
         self.rotation.finish()
         for process in self.processes:
             process.start()
-        rounds = _ROUNDS_AFTER_A_RESTORE if self.truth.restores else 1
+        takes_people = self.truth.restores or self.scenario.habit is not Practice.USUAL
+        rounds = _ROUNDS_WITH_PEOPLE if takes_people else 1
         people = Comparison(self.parts.engine, self.truth, self.trace)
         for number in range(rounds):
             if self.truth.restores:
-                self._compare(people, number)
+                self._compare(is_first=number == 0)
+            if takes_people:
+                self._decide(people, number)
             calm = self._last_contacts()
         return calm
 
-    def _compare(self, people: Comparison, number: int) -> None:
-        """A city looks at its cards, wallets send again what was forgotten, and two people decide what that leaves open."""
+    def _compare(self, *, is_first: bool) -> None:
+        """A city looks at its cards, and wallets send again what a restore forgot."""
         city_host.compare(self.host_wire.host, self.parts.engine, self.truth)
-        for errand in self.errands if number == 0 else ():
+        for errand in self.errands if is_first else ():
             self._finish([errand.settle_again()])
+
+    def _decide(self, people: Comparison, number: int) -> None:
+        """Two people decide what cards and wallets leave open."""
         desk = self.processes[0].built.services[Decisions]
         assert isinstance(desk, Decisions)  # noqa: S101  built by features.connect
         people.decide(desk, is_last=number > 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -11,7 +12,7 @@ from sqlalchemy import Connection
 from ota.card.purse import Load, LoadAnswer
 from ota.registry import cards
 from ota.sandbox.simulation.patching import replaced
-from ota.topup import attempts, challenges, orders, refunds
+from ota.topup import attempts, challenges, hindsight, orders, refunds
 from ota.topup import loads as loads_module
 from ota.topup.attempts import Attempt
 from ota.topup.challenges import Challenge
@@ -116,6 +117,32 @@ def mac2_early() -> Iterator[None]:
         return decision
 
     with replaced(Loads, answer=answer):
+        yield
+
+
+@contextmanager
+def denial_unrefuted() -> Iterator[None]:
+    """What an old answer has denied stays denied, whatever the card says later."""
+    with replaced(hindsight, hold_refuted=lambda *_args: None):
+        yield
+
+
+@contextmanager
+def others_forgotten() -> Iterator[None]:
+    """A counter that has moved by one is always ours."""
+    with replaced(loads_module, decide=lambda seen: decide(replace(seen, foreign_loads=False))):
+        yield
+
+
+@contextmanager
+def jump_unnoticed() -> Iterator[None]:
+    """A counter that has moved has moved by our load."""
+
+    def moved(seen: Sighting) -> Verdict:
+        verdict = decide(seen)
+        return Verdict.LOADED if verdict is Verdict.JUMPED else verdict
+
+    with replaced(loads_module, decide=moved):
         yield
 
 
