@@ -1,7 +1,8 @@
 """A city's host as the authority for one load: what is asked is durable first, and one MAC2 is passed on or none.
 
 Between the question and its answer the process may die, the answer may be lost, late or false. So the row decides:
-ASKED becomes GRANTED with the MAC2 in it, or VOIDING, once and for good; only a committed GRANTED is passed on.
+ASKED becomes GRANTED with the MAC2 in it, or VOIDING, once and for good; only a committed GRANTED is passed on. After a
+restore it becomes GRANTED without one: what was passed on since the backup is forgotten.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ota.hsm_adapter.errors import Mac1Wrong, TacWrong
 from ota.registry import cards
 from ota.registry.states import CardState
 from ota.store import outbox
-from ota.topup import withdrawal
+from ota.topup import attempts, withdrawal
 
 if TYPE_CHECKING:
     from ota.card.purse import Load
@@ -91,8 +92,7 @@ class HostAuthority:
 
     def verify_tac(self, key: CardKey, load: Load, tac: Mac4) -> None:  # noqa: ARG002  see the class
         """Confirm the load with its TAC; raises TacWrong, or CityHostUnavailable: then the TAC is kept and forwarded."""
-        with self._store.read() as tx:
-            asked = hosted.find(tx, self._load_id)
+        asked = self._remembered()
         if asked is None:  # the process died before the host was asked: no MAC2 ever was
             raise TacWrong
         if asked.state is HostedState.CONFIRMED and asked.tac == tac:
@@ -108,6 +108,17 @@ class HostAuthority:
                 self._keep(tac)
             raise CityHostUnavailable from None
         self._news.confirmed(self._load_id, tac)
+
+    def _remembered(self) -> HostedLoad | None:
+        """The load, or None as long as its host has not been asked; what a restore forgot may have been granted."""
+        with self._store.read() as tx:
+            asked = hosted.find(tx, self._load_id)
+            is_in_question = attempts.get(tx, self._load_id).restore_id is not None
+        if not is_in_question or (asked is not None and asked.state is not HostedState.ASKED):
+            return asked
+        with self._store.begin() as tx:
+            hosted.ask(tx, self._load_id, self._host.city, self._card, self._clock.now())
+        return give_up(self._store, self._load_id, HostedEvent.WITHDRAWN, self._clock)
 
     def _settle_earlier(self) -> None:
         """The city allows one open load per card: how earlier ones ended must be known there first."""

@@ -11,6 +11,7 @@ from ota.sandbox.simulation.faults import Fault, Scenario
 from ota.sandbox.simulation.installation import Installation
 from ota.sandbox.simulation.practice import Practice
 from ota.sandbox.simulation.run import run, scenario_of
+from ota.service_desk.states import Action
 
 FAULTS: Final = frozenset(
     {
@@ -24,12 +25,12 @@ FAULTS: Final = frozenset(
 ORDERS: Final = tuple(range(1, 9))
 SEEDS: Final = range(10)
 
-PEOPLE: Final[Mapping[Practice, frozenset[str]]] = {
+PEOPLE: Final[Mapping[Practice, frozenset[Action]]] = {
     Practice.USUAL: frozenset(),
-    Practice.FIXED_NUMBER: frozenset({"confirm_load", "release_card"}),
-    Practice.OTHERS_LOAD: frozenset({"refund", "release_card"}),
-    Practice.FIXED_NUMBER_OTHERS_LOAD: frozenset({"refund", "release_card"}),
-    Practice.STRANGERS_LOAD: frozenset({"refund", "release_card"}),
+    Practice.FIXED_NUMBER: frozenset({Action.CONFIRM_LOAD, Action.RELEASE_CARD}),
+    Practice.OTHERS_LOAD: frozenset({Action.REFUND, Action.RELEASE_CARD}),
+    Practice.FIXED_NUMBER_OTHERS_LOAD: frozenset({Action.REFUND, Action.RELEASE_CARD}),
+    Practice.STRANGERS_LOAD: frozenset({Action.REFUND, Action.RELEASE_CARD}),
 }
 """What two people have to decide in some of the seeds; as usual nothing is left to them."""
 
@@ -38,13 +39,13 @@ PEOPLE: Final[Mapping[Practice, frozenset[str]]] = {
 def test_nothing_is_lost_or_doubled_and_people_are_asked_where_a_card_cannot_tell(
     installation: Installation, practice: Practice
 ) -> None:
-    asked: set[str] = set()
+    asked: set[Action] = set()
     for seed in SEEDS:
         scenario = Scenario(seed, ORDERS, faults=FAULTS, pace=3.0, practice=practice)
         outcome = run(installation, scenario, keep_lines=True)
         assert outcome.ok, "\n".join([str(seed), outcome.complaint, *outcome.lines])
         asked |= {
-            line.split("service desk")[1].split()[0] for line in outcome.lines if "service desk" in line
+            action for action in Action if any(f"service desk   {action} " in line for line in outcome.lines)
         }
 
     assert PEOPLE[practice] <= asked

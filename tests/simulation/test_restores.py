@@ -11,6 +11,7 @@ import pytest
 from ota.sandbox.simulation import city_host
 from ota.sandbox.simulation.faults import Fault, Route, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
+from ota.sandbox.simulation.practice import Practice
 from ota.sandbox.simulation.run import run
 from ota.topup import restored
 
@@ -19,7 +20,7 @@ FAULTS: Final = frozenset({Fault.RESTORE, Fault.PHONE_DIES, Fault.TORN_AFTER_WRI
 
 
 def troubled(seed: int) -> Scenario:
-    return Scenario(seed, tuple(range(1, 13)), faults=FAULTS, pace=6.0)
+    return Scenario(seed, tuple(range(1, 13)), faults=FAULTS, pace=6.0, practice=Practice.USUAL)
 
 
 @pytest.mark.parametrize("seed", [0, 6, 7, 9, 13])

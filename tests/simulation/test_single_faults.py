@@ -100,7 +100,9 @@ def test_one_fault_of_a_citys_own_practice_costs_nobody_a_fen(
 ) -> None:
     outcome = run(installation, _in_a_city_of(practice, strike), keep_lines=True)
 
+    loads = sum("somebody else loads" in line and line.endswith("True") for line in outcome.lines)
     assert outcome.struck == (strike,)
+    assert bool(loads) == (strike.fault is Fault.LOADED_BY_OTHERS)
     assert outcome.ok, "\n".join([outcome.complaint, *outcome.lines])
 
 

@@ -60,6 +60,13 @@ class Books:
     orders: Mapping[str, OrderRow]
     attempts: tuple[AttemptRow, ...]
 
+    def is_booked_by_another(self, dead: AttemptRow) -> bool:
+        """Whether another attempt of the same order counts as the load that used up this one's counter."""
+        return any(
+            (each.order_id, each.key[:2], each.state) == (dead.order_id, dead.key[:2], AttemptState.LOADED)
+            for each in self.attempts
+        )
+
     @cached_property
     def by_key(self) -> Mapping[LoadKey, AttemptRow]:
         """Attempts by the load that they are for."""

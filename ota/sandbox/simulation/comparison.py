@@ -1,4 +1,7 @@
-"""The service desk after a restore: two people compare what is held with cards and wallets, and decide."""
+"""The service desk when all is calm: two people compare what is held with cards and wallets, and decide.
+
+After a restore about everything; otherwise about cards of cities in which a card alone cannot always tell.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from ota.issuance.models import issuance_order
 from ota.issuance.states import IssuanceState
 from ota.registry.models import card
 from ota.registry.states import CardState
-from ota.sandbox.simulation import books
+from ota.sandbox.simulation import books, practice
 from ota.sandbox.simulation.books import Books, PaymentRow
 from ota.sandbox.simulation.trace import Trace
 from ota.sandbox.simulation.truth import Truth
@@ -85,7 +88,7 @@ class Comparison:
     def _decide(self, desk: Decisions, action: Action, subject: str) -> None:
         proof = {"proof": _PROOF} if action in PROVEN else {}
         try:
-            proposed = desk.propose(_MAKER, Proposal(action, subject, "after the restore", proof))
+            proposed = desk.propose(_MAKER, Proposal(action, subject, "cards and lists were compared", proof))
             desk.approve(_CHECKER, proposed.id)
         except OtaError as refusal:
             self._trace.note("service desk", f"cannot {action} {subject[-8:]}: {refusal.problem_code}")
@@ -95,8 +98,9 @@ class Comparison:
         self._trace.note("service desk", f"{action} {subject[-8:]}")
 
     def _orders(self, state: TopupState) -> list[str]:
-        query = sa.select(topup_order.c.id).where(topup_order.c.state == state).order_by(topup_order.c.id)
-        return self._ids(query)
+        asked = topup_order.c.card_no.in_(self._cards())
+        query = sa.select(topup_order.c.id).where(topup_order.c.state == state, asked)
+        return self._ids(query.order_by(topup_order.c.id))
 
     def _stopped_issuances(self) -> list[str]:
         stopped = issuance_order.c.restore_id.is_not(None) & issuance_order.c.state.in_(
@@ -105,8 +109,17 @@ class Comparison:
         return self._ids(sa.select(issuance_order.c.id).where(stopped).order_by(issuance_order.c.id))
 
     def _frozen_cards(self) -> list[str]:
-        query = sa.select(card.c.card_no).where(card.c.state == CardState.FROZEN).order_by(card.c.card_no)
-        return self._ids(query)
+        asked = card.c.card_no.in_(self._cards())
+        query = sa.select(card.c.card_no).where(card.c.state == CardState.FROZEN, asked)
+        return self._ids(query.order_by(card.c.card_no))
+
+    def _cards(self) -> list[str]:
+        """The numbers of the cards that people are asked about."""
+        return [
+            each.digits
+            for each in self._truth.cards
+            if self._truth.restores or each.city.name in practice.CITIES
+        ]
 
     def _refused_refunds(self) -> Iterator[tuple[str, str]]:
         query = (

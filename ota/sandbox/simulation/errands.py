@@ -211,10 +211,11 @@ class Errand:
         return (yield from intention.pursue(self.caller, self.luck))
 
     def _pursue_payment(self, intention: Intention) -> Steps[Reply | None]:
-        """A payment just as it was asked for must be taken, but for a card that nothing is sold for."""
+        """A payment just as it was asked for must be taken, but for a card that people must look at first."""
         reply = yield from self._pursue(intention)
-        is_sold = intention.path != TOPUPS or reply is None or reply.code != _NOT_SOLD
-        if reply is not None and not reply.ok and is_sold:
+        may_refuse = intention.path == TOPUPS and self.caller.truth.leaves_open
+        is_frozen = may_refuse and reply is not None and reply.code == _NOT_SOLD
+        if reply is not None and not reply.ok and not is_frozen:
             raise Violated("a payment as asked for is taken", f"{intention.path} answered {reply.code}")
         return reply
 

@@ -131,10 +131,12 @@ class Phone:
         """What the owner of collected answers says instead of what the card said."""
         if self._collection.hides(batch, self._luck.choice):
             return contact.Told([], batch.orders[0].i, "se_unavailable")
-        if self._collection.plays(batch, self._luck.choice):
-            self._wallet.truth.deceived.add(self._card.digits)
-            return self._collection.instead(batch, told)
-        return told
+        if not self._collection.plays(batch, self._luck.choice):
+            return told
+        made_up = self._collection.instead(batch, told)
+        if made_up is not told:
+            self._deceive(batch)
+        return made_up
 
     def _collect(self, batch: Batch) -> None:
         can_collect = self._lies and self._collection.fits(batch) and not self._collection.knows(batch)
@@ -144,10 +146,10 @@ class Phone:
     def _hand_in(self, session: Session, batch: Batch, told: contact.Told) -> Steps[Reply | None]:
         """Lies first; whatever is not believed is followed by the truth."""
         for fault, lie in lies.lies(batch, told, self._card, self._luck) if self._lies else ():
+            if fault is Fault.OLD_ANSWER:
+                self._deceive(batch)
             reply = yield from self._send(session, lie, tries=1)
             if reply is not None and reply.ok:
-                if fault is Fault.OLD_ANSWER and Collection.fits(batch):
-                    self._wallet.truth.deceived.add(self._card.digits)
                 if fault is Fault.WRONG_SEQ and lie["seq"] > batch.seq:
                     raise Violated("seq is strictly one more", f"{session.id} took seq {lie['seq']}")
                 return reply
@@ -157,6 +159,11 @@ class Phone:
         if reply is not None and reply.ok and self._lies and self._luck.strikes(Fault.OTHER_REPORT):
             yield from self._contradict(session, batch, told)
         return reply
+
+    def _deceive(self, batch: Batch) -> None:
+        """An answer of long ago is on its way, and nothing in it tells."""
+        if self._collection.fits(batch):
+            self._wallet.truth.deceived.add(self._card.digits)
 
     def _contradict(self, session: Session, batch: Batch, told: contact.Told) -> Steps[None]:
         """The same seq again with another content."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ota.card.purse import Load
 from ota.core.values import Mac4
 from ota.sandbox.simulation import books
-from ota.sandbox.simulation.books import Books
+from ota.sandbox.simulation.books import AttemptRow, Books
 from ota.sandbox.simulation.practice import FIXED_NUMBER
 from ota.sandbox.simulation.process import Reply, Request
 from ota.sandbox.simulation.truth import Truth, Violated
@@ -113,13 +113,20 @@ def _every_credit_is_known(truth: Truth, seen: Books, *, calm: bool) -> None:
                 continue  # a restore forgot it; whose money it is, the verdict looks up by its trade
             if attempt is None or attempt.amount_fen != credit.amount_fen:
                 raise Violated("a credit has its attempt", f"{credit.amount_fen} fen came from nowhere")
-            # What people saw on a card that a restore had put in question is booked, and its attempt stays as it was.
-            is_seen = attempt.order_id in truth.confirmed
-            is_deceived = card.digits in truth.deceived and (is_seen or not calm)
-            if attempt.state is AttemptState.DEAD and not is_deceived:
+            if attempt.state is AttemptState.DEAD and not _is_deceived(truth, seen, attempt, calm=calm):
                 raise Violated(
                     "not loaded is proven", f"{attempt.order_id} is on the card and counts as dead"
                 )
+
+
+def _is_deceived(truth: Truth, seen: Books, dead: AttemptRow, *, calm: bool) -> bool:
+    """Whether an old answer may be why a load counts as dead that is on its card.
+
+    All is well once its money is booked for its order: by another of its attempts, which the card's next counter proved, or
+    as what people saw on a card that a restore had put in question.
+    """
+    is_seen = bool(truth.restores) and dead.order_id in truth.confirmed
+    return dead.card in truth.deceived and (not calm or is_seen or seen.is_booked_by_another(dead))
 
 
 def _every_key_is_known(truth: Truth, seen: Books) -> None:
@@ -134,7 +141,12 @@ def _every_key_is_known(truth: Truth, seen: Books) -> None:
 
 def _every_proven_load_is_on_a_card(truth: Truth, seen: Books) -> None:
     credited = {books.key_of(card, credit) for card in truth.cards for credit in card.credits}
+    deceived = {
+        seen.by_key[key].order_id for key in credited & seen.by_key.keys() if key[0] in truth.deceived
+    }
+    # People saw the money, not by which MAC2 it came; an order's own counter tells as little, once an old answer was believed.
+    not_by_which = truth.confirmed | deceived
     for attempt in seen.attempts:
-        proven = attempt.order_id not in truth.confirmed  # people saw the money, not by which MAC2 it came
+        proven = attempt.order_id not in not_by_which
         if proven and attempt.state is AttemptState.LOADED and attempt.key not in credited:
             raise Violated("loaded is proven", f"{attempt.order_id} counts as loaded and is not on the card")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from ota.sandbox.simulation.faults import Scenario
+from ota.sandbox.simulation.practice import Practice
 from ota.sandbox.simulation.world import Outcome
 
 MOST_RUNS: Final = 150
@@ -35,6 +36,8 @@ def _smaller(outcome: Outcome) -> Iterator[Scenario]:
     """Scenarios with less in them, the boldest first."""
     scenario = outcome.scenario
     orders = scenario.orders
+    if scenario.habit is not Practice.USUAL:
+        yield replace(scenario, practice=Practice.USUAL)
     half = len(orders) // 2
     if half:
         yield replace(scenario, orders=orders[:half])
@@ -48,5 +51,7 @@ def _smaller(outcome: Outcome) -> Iterator[Scenario]:
         yield replace(scenario, spared=scenario.spared | {strike})
 
 
-def _size(outcome: Outcome) -> tuple[int, int, int]:
-    return len(outcome.scenario.orders), len(outcome.struck), len(outcome.lines)
+def _size(outcome: Outcome) -> tuple[int, bool, int, int]:
+    scenario = outcome.scenario
+    is_unusual = scenario.habit is not Practice.USUAL
+    return len(scenario.orders), is_unusual, len(outcome.struck), len(outcome.lines)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ota.sandbox.simulation.campaign import Campaign, Total, shortest, simulate
 from ota.sandbox.simulation.mutants import MUTANTS
+from ota.sandbox.simulation.practice import Practice
 from ota.sandbox.simulation.world import Outcome
 
 _TOLD_FAILURES = 5
@@ -80,6 +81,8 @@ def tell_result(campaign: Campaign, total: Total) -> None:
 def _tell_shortest(echo: Callable[[str], None], outcome: Outcome) -> None:
     scenario = outcome.scenario
     echo(f"\nseed {scenario.seed}, orders {', '.join(map(str, scenario.orders))}, the shortest trace found:")
+    if scenario.habit is not Practice.USUAL:
+        echo(f"  two cities' practice: {scenario.habit}")
     for strike in outcome.struck:
         echo(f"  fault  {strike}")
     for line in outcome.lines:

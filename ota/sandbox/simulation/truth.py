@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from ota.sandbox.simulation.cards import Card
+from ota.sandbox.simulation.practice import Practice
 
 
 class Violated(BaseException):
@@ -45,6 +46,8 @@ class Truth:
     """The version of card keys that every process gives to new cards."""
     answers: dict[tuple[str, int, str], bytes] = field(default_factory=dict)
     """The answer that each report got, by session, number and digest of the report."""
+    practice: Practice = Practice.USUAL
+    """How two of the cities let their cards be loaded."""
     restores: int = 0
     """How often the platform's database went back to an earlier moment. What it forgot then:"""
     forgotten_orders: set[str] = field(default_factory=set)
@@ -60,6 +63,11 @@ class Truth:
     confirmed: set[str] = field(default_factory=set)
     """Orders whose money two people saw on a card."""
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def leaves_open(self) -> bool:
+        """Whether cards alone cannot settle everything, so that two people look at what is left."""
+        return bool(self.restores) or self.practice is not Practice.USUAL
 
     def pay(self, payer: str, amount_fen: int) -> Trade:
         """A customer pays."""

@@ -17,7 +17,6 @@ from ota.sandbox.simulation.event_desk import EventDesk
 from ota.sandbox.simulation.faults import Dice, Fault, Luck, Scenario, Strike
 from ota.sandbox.simulation.installation import Installation
 from ota.sandbox.simulation.population import Population
-from ota.sandbox.simulation.practice import Practice
 from ota.sandbox.simulation.process import Process
 from ota.sandbox.simulation.promises import AnswerWatch
 from ota.sandbox.simulation.refund_desk import RefundDesk
@@ -73,7 +72,7 @@ class World:
         self._installation = installation
         self.trace = Trace(self.clock, keep=keep_lines)
         self.dice = Dice(scenario)
-        self.truth = Truth()
+        self.truth = Truth(practice=scenario.habit)
         self.schedule = Schedule(self.clock)
         desk = RefundDesk(self.truth, self.trace, self.dice.luck("refund desk"))
         restores = lambda: self.truth.restores  # noqa: E731
@@ -230,13 +229,12 @@ class World:
         self.rotation.finish()
         for process in self.processes:
             process.start()
-        takes_people = self.truth.restores or self.scenario.habit is not Practice.USUAL
-        rounds = _ROUNDS_WITH_PEOPLE if takes_people else 1
+        rounds = _ROUNDS_WITH_PEOPLE if self.truth.leaves_open else 1
         people = Comparison(self.parts.engine, self.truth, self.trace)
         for number in range(rounds):
             if self.truth.restores:
                 self._compare(is_first=number == 0)
-            if takes_people:
+            if self.truth.leaves_open:
                 self._decide(people, number)
             calm = self._last_contacts()
         return calm
